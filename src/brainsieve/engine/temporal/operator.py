@@ -1,0 +1,1 @@
+"""Temporal operators: from samples to samples (contract; see DESIGN)."""

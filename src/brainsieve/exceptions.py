@@ -1,0 +1,55 @@
+"""The package's own exceptions and warnings, under the names that scripts already catch."""
+
+
+class AllVolumesRemovedError(ValueError):
+    """No volume is left after censoring."""
+
+    def __init__(self, message: str = "sample_mask keeps no volume; nothing is left to extract.") -> None:
+        super().__init__(message)
+
+
+class DimensionError(TypeError):
+    """An image has another number of dimensions than the operation needs."""
+
+    def __init__(self, file_dimension: int, required_dimension: int, name: str = "The image") -> None:
+        self.file_dimension = file_dimension
+        self.required_dimension = required_dimension
+        self.name = name
+        super().__init__(file_dimension, required_dimension)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is {self.file_dimension}-D where a {self.required_dimension}-D image is "
+            f"needed{_next_step(self.file_dimension, self.required_dimension)}."
+        )
+
+
+def _next_step(found: int, required: int) -> str:
+    if (found, required) == (4, 3):
+        return "; take one volume with brainsieve.image.index_img or their mean with mean_img"
+    if (found, required) == (3, 4):
+        return "; put volumes together with brainsieve.image.concat_imgs"
+    return ""
+
+
+class MeshDimensionError(ValueError):
+    """Two surface meshes differ in their parts or in their numbers of vertices."""
+
+    def __init__(self, msg: str = "Meshes have incompatible dimensions.") -> None:
+        super().__init__(msg)
+
+
+class BoundingBoxError(ValueError):
+    """An image does not overlap the grid that it is to be resampled to."""
+
+
+class CorruptImageError(ValueError):
+    """A file's contents are not what its header or checksum promises."""
+
+
+class MaskWarning(UserWarning):
+    """A mask that was computed or given keeps no voxel."""
+
+
+class NotImplementedWarning(UserWarning):
+    """A documented option is not available here; the warning says what is done instead."""
