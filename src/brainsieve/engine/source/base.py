@@ -53,6 +53,9 @@ class Source(ABC):
         What to call the source in messages: a path, or "the image in memory".
     is_single : bool
         True for one 3-D image: results then lose the sample axis.
+    points_first : bool
+        True where a block is all samples of some points (time runs fastest in the file), False where it is
+        all points of some samples.
     """
 
     domain: Domain
@@ -63,6 +66,7 @@ class Source(ABC):
     tr: float | None = None
     name: str = "the image in memory"
     is_single: bool = False
+    points_first: bool = False
 
     @abstractmethod
     def blocks(self, samples_per_block: int | None = None) -> Iterator[Block]:

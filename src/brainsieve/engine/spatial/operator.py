@@ -22,11 +22,14 @@ class SpatialOperator(ABC):
         Width of the blocks that come in and go out.
     is_linear : bool
         Whether the operator equals a matrix, hence has an `adjoint` and may be folded into others.
+    is_costly : bool
+        Whether one sample takes so long (milliseconds) that `extract` shares samples among threads.
     """
 
     n_points: int
     n_features: int
     is_linear: bool = True
+    is_costly: bool = False
 
     def forward(self, block: NDArray) -> NDArray:
         """Apply to a block of shape (n_samples, n_points); returns (n_samples, n_features).
