@@ -1,0 +1,407 @@
+"""The contract of all maskers: a scikit-learn transformer around space, time and a source.
+
+`MaskerContract` holds what no domain changes: parameters are stored by the constructor, checked by `fit`, and
+compiled to a `Recipe` for each domain that `transform` meets. `BaseMasker` is the base of volume maskers.
+A fitted masker is never changed by `transform`; it may be shared between threads and processes.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import InputTags, Tags
+
+from brainsieve._version import __version__
+from brainsieve.engine.domain import Domain, VoxelGrid
+from brainsieve.engine.extract import Progress
+from brainsieve.engine.source import open_source
+from brainsieve.engine.source.base import Source
+from brainsieve.engine.spatial.plan import cached_plan
+from brainsieve.engine.temporal.operator import (
+    CleaningSettings,
+    clean_args_to_settings,
+    normalize_standardize,
+)
+from brainsieve.logs import log
+from brainsieve.maskers.cache import cached, digest, effective_level, memory_for
+from brainsieve.maskers.output import as_container, container_rows, final_dtype
+from brainsieve.maskers.parameters import SHARED_CHECKS, Check, check_parameters
+from brainsieve.maskers.recipe import Order, Recipe, signals_of
+
+# Parameters that change no number, hence belong to no cache key.
+NOT_IN_KEYS = ("memory", "memory_level", "verbose", "reports", "cmap", "n_jobs")
+
+
+@dataclass
+class MaskerInputTags(InputTags):
+    """scikit-learn's input tags, with what kind of image a masker takes."""
+
+    niimg_like: bool = True
+    surf_img: bool = False
+    cifti_img: bool = False
+
+
+class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """What volume, surface and CIFTI maskers have in common.
+
+    A subclass says how its parameters are checked (`_checks`), fits (`_fit`), opens images (`_open`), compiles
+    itself for a domain (`_compile`), and puts arrays back (`_image_of`).
+    """
+
+    _checks: dict[str, Check] = {}
+    # What a column is called in messages, and whether it is one point.
+    _column = "region"
+    _voxelwise = False
+    _inverse_name = "signals"
+
+    # -- to be written by each masker ------------------------------------------------------------------
+
+    @abstractmethod
+    def _fit(self, imgs: Any) -> None:
+        """Set the fitted attributes; parameters are checked already."""
+
+    @abstractmethod
+    def _open(self, imgs: Any) -> Source:
+        """The source that an image given by the user stands for."""
+
+    @abstractmethod
+    def _compile(self, domain: Domain) -> Recipe:
+        """The recipe for images on a domain. Called once for each (masker, domain) and process."""
+
+    @abstractmethod
+    def _image_of(self, signals: NDArray) -> Any:
+        """Put finite or NaN signals of shape (n_samples, n_features) or (n_features,) back into space."""
+
+    @abstractmethod
+    def _natural_dtype(self, source: Source) -> np.dtype:
+        """The dtype of signals for a source where `dtype` is None."""
+
+    # -- fit -------------------------------------------------------------------------------------------
+
+    def fit(self, imgs: Any = None, y: Any = None) -> Any:
+        """Compile the masker.
+
+        Parameters
+        ----------
+        imgs : image-like, optional
+            Image or images to compute a mask from or to learn a grid from, where the masker does that.
+        y : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where a parameter or an image is not what it should be; the message names it.
+        """
+        return self._fit_checked(imgs, in_fit_transform=False)
+
+    def _fit_checked(self, imgs: Any, in_fit_transform: bool) -> Any:
+        parameters = self.get_params(deep=False)
+        check_parameters(parameters, {**SHARED_CHECKS, **self._checks})
+        self.clean_args_ = dict(self.clean_args or {})
+        self._memory_level = effective_level(self.memory, self.memory_level)
+        self.memory_ = memory_for(self.memory, self.verbose)
+        self._in_fit_transform = in_fit_transform
+        self._report_warnings: list[str] = []
+        try:
+            self._fit(imgs)
+        finally:
+            del self._in_fit_transform
+        self._fingerprint = digest(
+            type(self).__name__,
+            __version__,
+            {k: repr(v) for k, v in parameters.items() if k not in NOT_IN_KEYS},
+            self._fitted_content(),
+        )
+        log(self.verbose, 1, f"{type(self).__name__}: fitted, {self.n_elements_} columns.")
+        return self
+
+    def _fitted_content(self) -> Any:
+        """Arrays and numbers that recipes depend on, beside the parameters; hashed for cache keys."""
+        return ()
+
+    def _warn(self, message: str, category: type[Warning] = UserWarning) -> None:
+        """Warn during `fit`, and remember it for the report."""
+        self._report_warnings.append(message)
+        warnings.warn(message, category, stacklevel=5)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_fingerprint")
+
+    def _check_is_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
+                "arguments before using this estimator."
+            )
+
+    # -- transform -------------------------------------------------------------------------------------
+
+    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+        """Extract signals from a run and clean them.
+
+        Parameters
+        ----------
+        imgs : image-like
+            A 3-D or 4-D image, a path, or a list of 3-D images.
+        confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list of these
+            What to regress out. A list is stacked side by side.
+        sample_mask : array or list of shape (n_kept,) of int or (n_samples,) of bool, optional
+            The samples to keep. With `runs`, a list with one for each run.
+
+        Returns
+        -------
+        signals : array or data frame
+            Of shape (n_samples kept, n_elements_); (n_elements_,) for a 3-D image.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            Where an argument is not what it should be; the message names it.
+        """
+        self._check_is_fitted()
+        return self._transform_one(imgs, confounds, sample_mask, bool(self.high_variance_confounds))
+
+    def fit_transform(
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+    ) -> Any:
+        """Fit to an image and transform it: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
+
+        Parameters
+        ----------
+        imgs, confounds, sample_mask
+            As in `transform`.
+        y : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        signals : array or data frame
+        """
+        self._fit_checked(imgs, in_fit_transform=True)
+        return self.transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+    def transform_single_imgs(
+        self, imgs: Any, confounds: Any = None, sample_mask: Any = None, copy: bool = True
+    ) -> Any:
+        """Transform one image without adding high-variance confounds.
+
+        Parameters
+        ----------
+        imgs, confounds, sample_mask
+            As in `transform`.
+        copy : bool, default=True
+            The image given is never modified, whatever this says.
+
+        Returns
+        -------
+        signals : array or data frame
+        """
+        self._check_is_fitted()
+        return self._transform_one(imgs, confounds, sample_mask, high_variance=False)
+
+    def _transform_one(self, imgs: Any, confounds: Any, sample_mask: Any, high_variance: bool) -> Any:
+        source = self._open(imgs)
+        signals = self._signals(source, confounds, sample_mask, high_variance)
+        if source.is_single:
+            signals = signals[0]
+        return as_container(self, signals, self.get_feature_names_out)
+
+    def _signals(
+        self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool
+    ) -> NDArray:
+        def compute() -> NDArray:
+            log(self.verbose, 1, f"{type(self).__name__}: extracting from {source.name}.")
+            order = self._order(source, high_variance)
+            progress = progress_bar(self.verbose, source.name)
+            values = signals_of(source, [order], confounds, sample_mask, progress=progress)[0]
+            return final_dtype(values, self._result_dtype(source), order.names, source.name)
+
+        return cached(
+            self.memory_,
+            self._memory_level,
+            lambda: self._call_key(source, confounds, sample_mask, high_variance),
+            compute,
+        )
+
+    def _order(self, source: Source, high_variance: bool = False) -> Order:
+        if high_variance and source.is_single:
+            from brainsieve.exceptions import DimensionError
+
+            raise DimensionError(3, 4, f"{source.name} (high_variance_confounds=True)")
+        recipe = self._recipe(source.domain)
+        held_as = self._natural_dtype(source)
+        if not recipe.voxelwise or np.dtype(held_as).kind != "f":
+            held_as = np.dtype(np.float64)
+        return Order(
+            recipe=recipe,
+            settings=self._settings(),
+            names=ColumnNames(self),
+            what=self._column,
+            held_as=held_as,
+            high_variance=high_variance,
+            runs=getattr(self, "runs", None),
+        )
+
+    def _recipe(self, domain: Domain) -> Recipe:
+        """The recipe for a domain, compiled once in a process for this masker and its clones."""
+        return cached_plan((self._fingerprint, domain.fingerprint), lambda: self._compile(domain))
+
+    def _settings(self) -> CleaningSettings:
+        return CleaningSettings(
+            detrend=bool(self.detrend),
+            standardize=normalize_standardize(self.standardize),
+            standardize_confounds=bool(self.standardize_confounds),
+            low_pass=self.low_pass,
+            high_pass=self.high_pass,
+            t_r=self.t_r,
+            **clean_args_to_settings(self.clean_args or {}),
+        )
+
+    def _result_dtype(self, source: Source) -> np.dtype:
+        if self.dtype is None:
+            return self._natural_dtype(source)
+        if isinstance(self.dtype, str) and self.dtype == "auto":
+            untouched = self._voxelwise and self._leaves_values_alone(source)
+            return np.dtype(np.int32 if untouched and source.dtype.kind == "i" else np.float32)
+        return np.dtype(self.dtype)
+
+    def _leaves_values_alone(self, source: Source) -> bool:
+        """Whether signals are stored values as they are: nothing scaled, smoothed, resampled or cleaned."""
+        settings = self._settings()
+        cleaned = (
+            settings.detrend
+            or settings.standardize
+            or settings.filter_is_active
+            or bool(self.high_variance_confounds)
+        )
+        return not (cleaned or self.smoothing_fwhm or source.is_scaled or self._recipe(source.domain).clip)
+
+    def _call_key(
+        self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool
+    ) -> str:
+        from brainsieve.tables import read_confounds
+
+        regressors = read_confounds(confounds, source.n_samples, name=source.name)
+        masks = None if sample_mask is None else [np.asarray(m) for m in sample_mask]
+        return digest(
+            self._fingerprint, source.identity, regressors, masks, high_variance, source.is_single
+        )
+
+    # -- back to space ---------------------------------------------------------------------------------
+
+    def _inverse(self, signals: Any) -> Any:
+        self._check_is_fitted()
+        values = container_rows(signals, self.n_elements_, self._inverse_name)
+        if values.dtype == bool:
+            warnings.warn(
+                f"{self._inverse_name} is boolean; it is converted to int32, which images can hold.",
+                stacklevel=3,
+            )
+            values = values.astype(np.int32)
+        return self._image_of(values)
+
+    # -- scikit-learn ----------------------------------------------------------------------------------
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        names : array of str objects, shape (n_elements_,)
+        """
+        self._check_is_fitted()
+        stem = type(self).__name__.lower()
+        return np.asarray([f"{stem}{i}" for i in range(self.n_elements_)], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Any:
+        """Choose what `transform` and `fit_transform` give.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, optional
+            None leaves the choice as it is.
+
+        Returns
+        -------
+        self
+        """
+        if transform is None:
+            return self
+        choices = ("default", "pandas", "polars")
+        if transform not in choices:
+            raise ValueError(f"transform must be one of {choices}; {transform!r} was given.")
+        self._sklearn_output_config = {
+            **getattr(self, "_sklearn_output_config", {}),
+            "transform": transform,
+        }
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "masker"
+        tags.input_tags = MaskerInputTags(two_d_array=False, allow_nan=True)
+        tags.no_validation = True
+        return tags
+
+
+class BaseMasker(MaskerContract):
+    """Base of the maskers of volumes.
+
+    Users test ``isinstance(x, BaseMasker)``; surface and CIFTI maskers are not instances of it.
+    """
+
+    def _open(self, imgs: Any) -> Source:
+        source = open_source(imgs)
+        if not isinstance(source.domain, VoxelGrid):
+            raise TypeError(
+                f"{source.name} is not a volume ({source.domain.describe()}); "
+                f"{type(self).__name__} takes volumes. There are maskers of surfaces and of CIFTI files."
+            )
+        return source
+
+
+class ColumnNames:
+    """Names of a masker's columns, looked up only where a message needs one."""
+
+    def __init__(self, masker: MaskerContract) -> None:
+        self._masker = masker
+
+    def __getitem__(self, index: int) -> str:
+        return str(self._masker.get_feature_names_out()[index])
+
+    def __len__(self) -> int:
+        return int(self._masker.n_elements_)
+
+
+def progress_bar(verbose: int, name: str) -> Progress | None:
+    """A line on the terminal that counts samples, where someone asked for it and can see it."""
+    if verbose < 1 or not sys.stderr.isatty():
+        return None
+
+    def show(n_done: int, n_total: int) -> None:
+        end = "\n" if n_done >= n_total else ""
+        print(f"\r{name}: {n_done}/{n_total}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+

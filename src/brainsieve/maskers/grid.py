@@ -1,0 +1,106 @@
+"""Masks, atlases and images on voxel grids: reading them, and bringing one to the grid of another."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header, Nifti1Image
+from numpy.typing import NDArray
+
+from brainsieve.engine.domain import VoxelGrid
+from brainsieve.engine.source import open_source, read_all
+from brainsieve.engine.spatial.resample import resample
+from brainsieve.exceptions import DimensionError
+
+
+def read_volume(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:
+    """Values (n_points,) of one 3-D image (a 4-D image of one volume counts) and its grid.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it cannot be read, naming the parameter.
+    DimensionError
+        If it has several volumes.
+    """
+    values, grid = read_volumes(img, name)
+    if len(values) != 1:
+        raise DimensionError(4, 3, name)
+    return values[0], grid
+
+
+def read_volumes(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:
+    """Values (n_volumes, n_points) of a 3-D or 4-D image, and its grid."""
+    try:
+        source = open_source(img)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") if type(error) in (TypeError, ValueError) else error
+    if not isinstance(source.domain, VoxelGrid):
+        raise TypeError(f"{name} must be a volume; {source.name} is {source.domain.describe()}.")
+    return read_all(source), source.domain
+
+
+def read_mask(img: Any, name: str = "mask_img") -> tuple[NDArray[np.bool_], VoxelGrid]:
+    """A mask (n_points,) and its grid: a voxel is in where every volume is finite and not 0.
+
+    Raises
+    ------
+    ValueError
+        If no voxel is in.
+    """
+    values, grid = read_volumes(img, name)
+    finite = np.isfinite(values)
+    if not finite.all():
+        warnings.warn(
+            f"{name}: {int((~finite).any(axis=0).sum())} voxels are NaN or infinite; they are outside the mask.",
+            stacklevel=3,
+        )
+    mask = (finite & (values != 0)).all(axis=0)
+    if not mask.any():
+        raise ValueError(f"{name} is empty: no voxel of {grid.describe()} is finite and other than 0.")
+    return mask, grid
+
+
+def to_grid(values: NDArray, grid: VoxelGrid, target: VoxelGrid, outside: float = 0) -> NDArray:
+    """Labels or a mask (n_points,) on another grid, by the nearest voxel; `outside` where there is none."""
+    if grid == target:
+        return values
+    # Where a voxel comes from is itself a volume that is resampled: numbers from 1, 0 for nowhere.
+    nearest = resample(grid, target, "nearest")
+    positions = nearest.forward(np.arange(1, grid.n_points + 1, dtype=np.float64)[None])[0]
+    inside = positions > 0
+    moved = np.full(target.n_points, outside, dtype=values.dtype)
+    moved[inside] = values[positions[inside].astype(np.intp) - 1]
+    return moved
+
+
+def c_order_points(mask: NDArray[np.bool_], grid: VoxelGrid) -> NDArray[np.intp]:
+    """Points inside a mask in the order of columns: last voxel axis fastest."""
+    in_c_order = np.flatnonzero(grid.unflatten(mask))
+    return np.ravel_multi_index(np.unravel_index(in_c_order, grid.shape), grid.shape, order="F")
+
+
+def image(values: NDArray, grid: VoxelGrid, header: Any = None) -> Nifti1Image:
+    """A NIfTI image of values (n_points,) or (n_samples, n_points) on a grid.
+
+    `header` is a template for what is neither geometry nor scaling.
+    """
+    values = np.asarray(values)
+    if values.dtype == bool:
+        values = values.astype(np.uint8)
+    elif values.dtype == np.int64:
+        values = _narrowed(values)
+    data = grid.unflatten(values if values.ndim == 1 else values.T)
+    made = Nifti1Image(data, grid.affine, header=header or Nifti1Header(), dtype=data.dtype)
+    made.header.set_xyzt_units("mm", "sec")
+    return made
+
+
+def _narrowed(values: NDArray) -> NDArray:
+    """64-bit integers as 32-bit ones where they fit: few programs read the former."""
+    limits = np.iinfo(np.int32)
+    if values.size and (values.min() < limits.min or values.max() > limits.max):
+        return values
+    return values.astype(np.int32)
