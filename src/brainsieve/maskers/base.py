@@ -315,6 +315,20 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             values = values.astype(np.int32)
         return self._image_of(values)
 
+    def _inverse_dtype(self, signals: NDArray) -> np.dtype:
+        """The dtype of an image made of signals: theirs, unless `dtype` says otherwise."""
+        if self.dtype is not None and not (isinstance(self.dtype, str) and self.dtype == "auto"):
+            return np.dtype(self.dtype)
+        if isinstance(self.dtype, str):
+            return np.dtype(np.int32 if signals.dtype.kind == "i" else np.float32)
+        if signals.dtype == np.int64:
+            warnings.warn(
+                f"{self._inverse_name} is int64, which few programs read from images; "
+                "the image is int32 where its values fit.",
+                stacklevel=5,
+            )
+        return signals.dtype if signals.dtype != np.float16 else np.dtype(np.float32)
+
     # -- scikit-learn ----------------------------------------------------------------------------------
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray:

@@ -1,0 +1,132 @@
+"""Names of regions: the table that joins ids in a label image with names and look-up tables."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNKNOWN = "unknown"
+BACKGROUND = "Background"
+N_LISTED = 8
+
+
+def region_table(
+    ids: NDArray,
+    background_label: float,
+    has_background: bool,
+    labels: Any = None,
+    lut: Any = None,
+) -> pd.DataFrame:
+    """One row for each id in a label image, sorted by id.
+
+    Parameters
+    ----------
+    ids : array of shape (n_regions,)
+        Ids in the image, ascending, without the background.
+    background_label : number
+    has_background : bool
+        Whether the background's value is in the image; it then has a row.
+    labels : list of str, optional
+        Names in the order of `ids`; the background may be the first.
+    lut : data frame or path, optional
+        Table with columns `index` and `name`.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        With columns `index`, `name`, and what else `lut` has.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `labels` is no list of str, or both `labels` and `lut` are given.
+    """
+    import pandas as pd
+
+    if labels is not None and lut is not None:
+        raise ValueError("Give either labels or lut, not both: each names the regions.")
+    if lut is not None:
+        table = _from_lut(ids, lut)
+    else:
+        names = [str(i) for i in ids.tolist()] if labels is None else _checked_labels(labels, ids)
+        table = pd.DataFrame({"index": ids, "name": names})
+    if has_background and not (table["index"] == background_label).any():
+        background = {"index": [ids.dtype.type(background_label)], "name": [BACKGROUND]}
+        if "color" in table.columns:
+            background["color"] = ["FFFFFF"]
+        table = pd.concat([table, pd.DataFrame(background)], ignore_index=True)
+    table = table.sort_values("index", kind="stable", ignore_index=True)
+    _warn_of_duplicates(table["name"].tolist())
+    return table
+
+
+def _checked_labels(labels: Any, ids: NDArray) -> list[str]:
+    if not isinstance(labels, list | tuple) or not all(isinstance(name, str) for name in labels):
+        bad = next((name for name in labels if not isinstance(name, str)), labels) if isinstance(
+            labels, list | tuple
+        ) else labels
+        raise TypeError(f"labels must be a list of str; {bad!r} ({type(bad).__name__}) was found.")
+    names = list(labels)
+    if names and names[0].lower() == "background":
+        names = names[1:]
+    if len(names) < len(ids):
+        without = ids[len(names) :].tolist()
+        warnings.warn(
+            f"labels has {len(names)} names for {len(ids)} regions in labels_img; the regions with ids "
+            f"{_some(without)} are called {UNKNOWN!r}.",
+            stacklevel=6,
+        )
+        names += [UNKNOWN] * len(without)
+    elif len(names) > len(ids):
+        warnings.warn(
+            f"labels has {len(names)} names for {len(ids)} regions in labels_img (ids {_some(ids.tolist())}); "
+            f"the last are left out: {_some(names[len(ids) :])}.",
+            stacklevel=6,
+        )
+        names = names[: len(ids)]
+    return names
+
+
+def _from_lut(ids: NDArray, lut: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    from brainsieve.tables import read_lut
+
+    given = read_lut(lut)
+    repeated = given["index"][given["index"].duplicated()].tolist()
+    if repeated:
+        warnings.warn(
+            f"lut has several rows for the ids {_some(repeated)}; the first of each is used.", stacklevel=6
+        )
+        given = given.drop_duplicates("index")
+    table = pd.DataFrame({"index": ids}).merge(given, on="index", how="left")
+    unnamed = table["name"].isna()
+    if unnamed.any():
+        warnings.warn(
+            f"lut has no row for the ids {_some(table['index'][unnamed].tolist())} of labels_img; "
+            f"they are called {UNKNOWN!r}.",
+            stacklevel=6,
+        )
+    table["name"] = table["name"].fillna(UNKNOWN).astype(str)
+    return table
+
+
+def _warn_of_duplicates(names: Sequence[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1 and name != UNKNOWN})
+    if repeated:
+        warnings.warn(
+            f"Several regions have the same name, hence several columns will: {_some(repeated)}.",
+            stacklevel=6,
+        )
+
+
+def _some(items: Sequence[Any]) -> str:
+    text = ", ".join(str(item) for item in items[:N_LISTED])
+    return text if len(items) <= N_LISTED else f"{text} and {len(items) - N_LISTED} more"
