@@ -418,10 +418,12 @@ def _blocks(source: Source, needed: NDArray[np.intp], whole_samples: bool) -> It
     return source.blocks(samples=samples)
 
 
-def _gathered(source: Source, needed: NDArray[np.intp]) -> Iterator[Block]:
+def _gathered(
+    source: Source, needed: NDArray[np.intp], at_once: int | None = None
+) -> Iterator[Block]:
     """Blocks of whole samples from a source that gives blocks of points, in as many passes as memory asks."""
     n_points = source.domain.n_points
-    at_once = max(1, GATHER_BYTES // (n_points * source.dtype.itemsize))
+    at_once = at_once or max(1, GATHER_BYTES // (n_points * source.dtype.itemsize))
     for start in range(0, source.n_samples, at_once):
         stop = min(start + at_once, source.n_samples)
         wanted = needed[(needed >= start) & (needed < stop)]
@@ -438,3 +440,45 @@ def _n_done(block: Block, source: Source) -> int:
     if block.points.stop - block.points.start == source.domain.n_points:
         return block.samples.stop
     return round(source.n_samples * block.points.stop / source.domain.n_points)
+
+
+class OneBlock(Source):
+    """A few samples of a source that are in memory, as a source of their own."""
+
+    def __init__(self, source: Source, block: Block) -> None:
+        self.domain = source.domain
+        self.n_samples = block.samples.stop - block.samples.start
+        self.dtype = source.dtype
+        self.slope, self.inter, self.tr = source.slope, source.inter, source.tr
+        self.name = f"{source.name}, samples {block.samples.start} to {block.samples.stop - 1}"
+        self._values = block.values
+
+    def blocks(
+        self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
+    ) -> Iterator[Block]:
+        yield Block(slice(0, self.n_samples), slice(0, self.domain.n_points), self._values)
+
+    @property
+    def identity(self) -> str:
+        raise TypeError("A block that is streamed has no identity to cache it by.")
+
+
+def stream(source: Source, request: Request, samples_per_block: int) -> Iterator[NDArray]:
+    """Features as they come: arrays of shape (n_samples in block, n_features), nothing done in time.
+
+    Parameters
+    ----------
+    source : Source
+    request : Request
+        Its temporal operator is not used: what is done in time needs the whole run.
+    samples_per_block : int
+    """
+    alone = Request(request.space, None, request.dtype, request.clip, request.omit_nonfinite)
+    blocks = (
+        _gathered(source, np.arange(source.n_samples), samples_per_block)
+        if source.points_first
+        else source.blocks(samples_per_block)
+    )
+    with closing(blocks):
+        for block in blocks:
+            yield extract(OneBlock(source, block), [alone])[0].values

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from sklearn.utils import InputTags, Tags
 
 from brainsieve._version import __version__
 from brainsieve.engine.domain import Domain, VoxelGrid
-from brainsieve.engine.extract import Progress
+from brainsieve.engine.extract import Progress, Request, stream
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.plan import cached_plan
@@ -32,8 +33,9 @@ from brainsieve.engine.temporal.operator import (
 )
 from brainsieve.logs import log
 from brainsieve.maskers.cache import cached, digest, effective_level, memory_for
+from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_container, container_rows, final_dtype
-from brainsieve.maskers.parameters import SHARED_CHECKS, Check, check_parameters
+from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
 from brainsieve.maskers.recipe import Order, Recipe, signals_of
 
 # Parameters that change no number, hence belong to no cache key.
@@ -216,27 +218,29 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     def _transform_one(self, imgs: Any, confounds: Any, sample_mask: Any, high_variance: bool) -> Any:
         source = self._open(imgs)
-        signals = self._signals(source, confounds, sample_mask, high_variance)
-        if source.is_single:
-            signals = signals[0]
-        return as_container(self, signals, self.get_feature_names_out)
 
-    def _signals(
-        self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool
-    ) -> NDArray:
         def compute() -> NDArray:
             log(self.verbose, 1, f"{type(self).__name__}: extracting from {source.name}.")
-            order = self._order(source, high_variance)
+            log(self.verbose, 2, f"{source.n_samples} samples of {source.domain.describe()}.")
             progress = progress_bar(self.verbose, source.name)
-            values = signals_of(source, [order], confounds, sample_mask, progress=progress)[0]
-            return final_dtype(values, self._result_dtype(source), order.names, source.name)
+            return run_maskers(source, [self], confounds, sample_mask, progress, high_variance)[0]
 
-        return cached(
+        signals = cached(
             self.memory_,
             self._memory_level,
             lambda: self._call_key(source, confounds, sample_mask, high_variance),
             compute,
         )
+        return self._given(signals, source)
+
+    def _given(self, signals: NDArray, source: Source) -> Any:
+        """Signals as the user gets them."""
+        if source.is_single:
+            signals = signals[0]
+        return as_container(self, signals, self.get_feature_names_out)
+
+    def _check_domain(self, source: Source) -> None:
+        """Raise TypeError if this kind of masker does not take this kind of image."""
 
     def _order(self, source: Source, high_variance: bool = False) -> Order:
         if high_variance and source.is_single:
@@ -301,6 +305,67 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return digest(
             self._fingerprint, source.identity, regressors, masks, high_variance, source.is_single
         )
+
+    # -- what else can be asked of a fitted masker -----------------------------------------------------
+
+    def iter_transform(self, imgs: Any, block: int = 1) -> Iterator[NDArray]:
+        """Extract signals block by block while the image is read, for use online.
+
+        Parameters
+        ----------
+        imgs : image-like
+        block : int, default=1
+            Samples in each array that is given; the last may have fewer.
+
+        Yields
+        ------
+        signals : array of shape (block, n_elements_)
+            Nothing is done in time: cleaning needs the whole run.
+        """
+        self._check_is_fitted()
+        an_integer("block", block)
+        if block < 1:
+            raise ValueError(f"block must be at least 1; {block} was given.")
+        source = self._open(imgs)
+        order = self._order(source)
+        if order.recipe.eigen is not None:
+            raise ValueError("strategy='eigenvariate' needs the whole run; it cannot be streamed.")
+        request = Request(
+            order.recipe.space,
+            dtype=order.held_as,
+            clip=order.recipe.clip,
+            omit_nonfinite=order.recipe.omit_nonfinite,
+        )
+        for values in stream(source, request, int(block)):
+            if len(order.recipe.lost):
+                values[:, order.recipe.lost] = order.recipe.fill
+            yield values.astype(self._result_dtype(source), copy=False)
+
+    def operator_(self, img_or_grid: Any) -> MaskerOperator:
+        """The matrix A of ``signals = X Aᵀ`` for an image.
+
+        Parameters
+        ----------
+        img_or_grid : image-like or Domain
+            What tells the points: an image, or the domain of one.
+
+        Returns
+        -------
+        operator : scipy.sparse.linalg.LinearOperator of shape (n_elements_, n_points)
+            Points are in the order of the file, first voxel axis fastest. Its method ``tosparse()`` gives
+            the matrix, where it is sparse.
+
+        Raises
+        ------
+        TypeError
+            If the masker's reduction is not linear (a median, say).
+        """
+        self._check_is_fitted()
+        domain = img_or_grid if isinstance(img_or_grid, Domain) else self._open(img_or_grid).domain
+        recipe = self._recipe(domain)
+        if recipe.eigen is not None or not recipe.space.is_linear:
+            raise TypeError(f"{type(self).__name__} with these parameters is not linear; it has no matrix.")
+        return MaskerOperator(recipe.space)
 
     # -- back to space ---------------------------------------------------------------------------------
 
@@ -386,12 +451,40 @@ class BaseMasker(MaskerContract):
 
     def _open(self, imgs: Any) -> Source:
         source = open_source(imgs)
+        self._check_domain(source)
+        return source
+
+    def _check_domain(self, source: Source) -> None:
         if not isinstance(source.domain, VoxelGrid):
             raise TypeError(
                 f"{source.name} is not a volume ({source.domain.describe()}); "
                 f"{type(self).__name__} takes volumes. There are maskers of surfaces and of CIFTI files."
             )
-        return source
+
+
+def run_maskers(
+    source: Source,
+    maskers: Sequence[MaskerContract],
+    confounds: Any = None,
+    sample_mask: Any = None,
+    progress: Progress | None = None,
+    high_variance: bool | None = None,
+) -> list[NDArray]:
+    """Signals of fitted maskers from one pass over a source, in their final dtypes.
+
+    `high_variance` None: as each masker's parameter says.
+    """
+    orders = [
+        masker._order(
+            source, bool(masker.high_variance_confounds) if high_variance is None else high_variance
+        )
+        for masker in maskers
+    ]
+    found = signals_of(source, orders, confounds, sample_mask, progress=progress)
+    return [
+        final_dtype(values, masker._result_dtype(source), order.names, source.name)
+        for masker, order, values in zip(maskers, orders, found, strict=True)
+    ]
 
 
 class ColumnNames:

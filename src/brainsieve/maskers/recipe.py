@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.extract import Progress, Request, extract
+from brainsieve.engine.extract import Extracted, Progress, Request, extract
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.engine.temporal.operator import CleaningSettings, plan_cleaning
+from brainsieve.engine.temporal.operator import CleaningSettings, TemporalOperator, plan_cleaning
+from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.tables import read_confounds
 
 # Warnings name this many regions and count the others.
@@ -42,12 +43,15 @@ class Recipe:
         Columns without a single point in this domain.
     coverage : array of shape (n_features,) or None
         Share of each column's points that lie in this domain; None: all of all.
-    fill : float
-        Value of the columns that are lost.
+    fill : float or array
+        Value of the columns that are lost, for all or for each of `lost`.
     notes : tuple of str
         Warnings about this domain, to be given at each transform.
     touched_by : SpatialOperator or None
         A linear operator that tells which columns a point belongs to, where `space` itself is not linear.
+    eigen : Eigenvariates or None
+        Set where a column is the first component of its voxels: that takes the cleaned voxels, region by
+        region, and not `space`.
     """
 
     space: SpatialOperator
@@ -56,9 +60,10 @@ class Recipe:
     omit_nonfinite: bool = False
     lost: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
     coverage: NDArray[np.float64] | None = None
-    fill: float = np.nan
+    fill: float | NDArray[np.float64] = np.nan
     notes: tuple[str, ...] = ()
     touched_by: SpatialOperator | None = None
+    eigen: Eigenvariates | None = None
 
 
 @dataclass(frozen=True)
@@ -93,31 +98,55 @@ def signals_of(
     high_variance = None
     if any(order.high_variance for order in orders):
         high_variance = high_variance_components(source, sample_mask, orders[0].runs)
+
+    def planned(order: Order, **changes: Any) -> TemporalOperator:
+        return plan_cleaning(
+            source.n_samples,
+            replace(order.settings, header_t_r=source.tr, **changes),
+            confounds=_beside(regressors, high_variance if order.high_variance else None),
+            sample_mask=sample_mask,
+            runs=order.runs,
+            name=source.name,
+        )
+
+    def standardized(order: Order) -> TemporalOperator:
+        settings = CleaningSettings(standardize=order.settings.standardize)
+        return plan_cleaning(
+            source.n_samples, settings, sample_mask=sample_mask, runs=order.runs, name=source.name
+        )
+
+    in_one_pass = [order for order in orders if order.recipe.eigen is None]
     requests = [
         Request(
             space=order.recipe.space,
-            time=plan_cleaning(
-                source.n_samples,
-                replace(order.settings, header_t_r=source.tr),
-                confounds=_beside(regressors, high_variance if order.high_variance else None),
-                sample_mask=sample_mask,
-                runs=order.runs,
-                name=source.name,
-            ),
+            time=planned(order),
             dtype=order.held_as,
             clip=order.recipe.clip,
             omit_nonfinite=order.recipe.omit_nonfinite,
         )
-        for order in orders
+        for order in in_one_pass
     ]
-    answers = extract(source, requests, progress=progress, n_threads=n_threads)
-    for order, answer in zip(orders, answers, strict=True):
-        _warn_of_lost(order, source)
-        if answer.n_nonfinite is not None:
-            _warn_of_nonfinite(order, source, answer.n_nonfinite, answer.n_read)
-        if len(order.recipe.lost):
-            answer.values[:, order.recipe.lost] = order.recipe.fill
-    return [answer.values for answer in answers]
+    answers = iter(extract(source, requests, progress=progress, n_threads=n_threads) if requests else [])
+    results = []
+    for order in orders:
+        if order.recipe.eigen is None:
+            answer = next(answers)
+        else:
+            answer = order.recipe.eigen.extract(
+                source, planned(order, standardize=None), standardized(order), progress
+            )
+        results.append(_finished(order, source, answer))
+    return results
+
+
+def _finished(order: Order, source: Source, answer: Extracted) -> NDArray:
+    """Warn of what was lost or replaced, and fill the columns of regions that have no point here."""
+    _warn_of_lost(order, source)
+    if answer.n_nonfinite is not None:
+        _warn_of_nonfinite(order, source, answer.n_nonfinite, answer.n_read)
+    if len(order.recipe.lost):
+        answer.values[:, order.recipe.lost] = order.recipe.fill
+    return answer.values
 
 
 def high_variance_components(
@@ -156,11 +185,15 @@ def _warn_of_lost(order: Order, source: Source) -> None:
     plural = "s have" if len(lost) > 1 else " has"
     warnings.warn(
         f"{source.name}: {len(lost)} {order.what}{plural} no voxel in this image: {listed(names)}. "
-        f"Columns stay where they are; these hold {order.recipe.fill}. They are outside the field of view, "
+        f"Columns stay where they are; these hold {_fill_text(order.recipe.fill)}. They are outside the field of view, "
         "or were lost when the atlas was resampled to the image; resampling_target='labels' (or 'maps') "
         "keeps small ones.",
         stacklevel=5,
     )
+
+
+def _fill_text(fill: float | NDArray[np.float64]) -> str:
+    return " or ".join(sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in np.atleast_1d(fill)}))
 
 
 def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_read: int) -> None:

@@ -1,0 +1,442 @@
+"""Maskers of many runs: lists in, lists out.
+
+A Multi masker is its single twin with a loop over images. Each image is treated on its own: one resampling,
+straight to the target, so that images on different grids may be mixed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from brainsieve.engine.domain import VoxelGrid
+from brainsieve.maskers.grid import read_mask
+from brainsieve.maskers.labels import NiftiLabelsMasker
+from brainsieve.maskers.maps import NiftiMapsMasker
+from brainsieve.maskers.nifti import MASK_STRATEGIES, NiftiMasker
+from brainsieve.maskers.parameters import an_integer, found, one_of
+
+
+class ManyImages:
+    """What Multi maskers of every domain add to their single twins."""
+
+    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+        """Extract signals from one image, or from each of a list.
+
+        Parameters
+        ----------
+        imgs : image-like, or list, tuple or generator of image-like
+            One 4-D or 3-D image or path, or several. A list of lists of 3-D images is a list of runs.
+        confounds : list of what the single masker takes, optional
+            One entry for each image.
+        sample_mask : list of what the single masker takes, optional
+            One entry for each image.
+
+        Returns
+        -------
+        signals : array or data frame, or list of these
+            A list for several images.
+        """
+        self._check_is_fitted()
+        if is_one_image(imgs):
+            return super().transform(imgs, confounds=confounds, sample_mask=sample_mask)
+        return self.transform_imgs(
+            imgs, confounds=confounds, sample_mask=sample_mask, n_jobs=self.n_jobs
+        )
+
+    def transform_imgs(
+        self,
+        imgs_list: Any,
+        confounds: Any = None,
+        n_jobs: int = 1,
+        sample_mask: Any = None,
+        return_as: str = "list",
+    ) -> Any:
+        """Extract signals from each of several images.
+
+        Parameters
+        ----------
+        imgs_list : list, tuple or generator of image-like
+        confounds, sample_mask : list, optional
+            One entry for each image.
+        n_jobs : int, default=1
+            Images at a time, through joblib: ``joblib.parallel_config("dask")`` runs them on a cluster.
+        return_as : {"list", "generator"}, default="list"
+            A generator gives each result when it is ready, in order, and reads no image before it is needed.
+
+        Returns
+        -------
+        signals : list (or generator) of arrays or data frames
+        """
+        self._check_is_fitted()
+        one_of("list", "generator")("return_as", return_as)
+        an_integer("n_jobs", n_jobs)
+        runs = _runs(imgs_list, confounds, sample_mask)
+        parallel = Parallel(n_jobs=n_jobs, return_as=return_as)
+        return parallel(
+            delayed(_transform_run)(self, img, regressors, mask, n_jobs) for img, regressors, mask in runs
+        )
+
+    def fit_transform(
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None, **fit_params: Any
+    ) -> Any:
+        """Fit to images and transform them: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
+
+        Parameters
+        ----------
+        imgs, confounds, sample_mask
+            As in `transform`.
+        y : None
+            Ignored; there for scikit-learn.
+        **fit_params : dict
+            None is known; anything here raises `TypeError`.
+
+        Returns
+        -------
+        signals : array or data frame, or list of these
+        """
+        if fit_params:
+            raise TypeError(f"fit_transform got unknown keywords: {', '.join(sorted(fit_params))}.")
+        imgs = imgs if is_one_image(imgs) else list(imgs)
+        self._fit_checked(imgs, in_fit_transform=True)
+        return self.transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+    def _inverse(self, signals: Any) -> Any:
+        if isinstance(signals, list | tuple) and len(signals) and np.ndim(signals[0]) >= 1:
+            return [super(ManyImages, self)._inverse(each) for each in signals]
+        return super()._inverse(signals)
+
+
+def is_one_image(imgs: Any) -> bool:
+    """Whether an argument is one image (an object or path), and not a series of images."""
+    return isinstance(imgs, str | os.PathLike) or not isinstance(imgs, Iterable) or hasattr(imgs, "shape")
+
+
+def _runs(
+    imgs: Iterable[Any], confounds: Any, sample_mask: Any
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Images with their confounds and sample masks; lengths are checked before any image is read, where
+    there are lengths."""
+    for name, values in (("confounds", confounds), ("sample_mask", sample_mask)):
+        if values is None:
+            continue
+        if not isinstance(values, list | tuple):
+            raise TypeError(f"{name} must be a list with an entry for each image; {found(values)} was given.")
+        if hasattr(imgs, "__len__") and len(imgs) != len(values):
+            raise ValueError(f"{name} has {len(values)} entries for {len(imgs)} images; give one for each.")
+    if hasattr(imgs, "__len__") and not len(imgs):
+        raise ValueError("The list of images is empty.")
+    return _zipped(imgs, confounds, sample_mask)
+
+
+def _zipped(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tuple[Any, Any, Any]]:
+    n_images = 0
+    for i, img in enumerate(imgs):
+        n_images = i + 1
+        yield img, _entry("confounds", confounds, i), _entry("sample_mask", sample_mask, i)
+    if n_images == 0:
+        raise ValueError("The generator of images is empty; was it used up before?")
+    for name, values in (("confounds", confounds), ("sample_mask", sample_mask)):
+        if values is not None and len(values) != n_images:
+            raise ValueError(f"{name} has {len(values)} entries for {n_images} images; give one for each.")
+
+
+def _entry(name: str, values: Sequence[Any] | None, i: int) -> Any:
+    if values is None:
+        return None
+    if i >= len(values):
+        raise ValueError(f"{name} has {len(values)} entries, but there are more images; give one for each.")
+    return values[i]
+
+
+def _transform_run(masker: Any, img: Any, confounds: Any, sample_mask: Any, n_jobs: int) -> Any:
+    # Two processes with two BLAS pools each would fight over the same cores.
+    from threadpoolctl import threadpool_limits
+
+    high_variance = bool(masker.high_variance_confounds)
+    if n_jobs == 1:
+        return masker._transform_one(img, confounds, sample_mask, high_variance)
+    with threadpool_limits(limits=1, user_api="blas"):
+        return masker._transform_one(img, confounds, sample_mask, high_variance)
+
+
+class MultiNiftiMasker(ManyImages, NiftiMasker):
+    """`NiftiMasker` of many runs or subjects: a common mask, a list of arrays.
+
+    Parameters
+    ----------
+    mask_img, runs, smoothing_fwhm, standardize, standardize_confounds, detrend, high_variance_confounds, \
+low_pass, high_pass, t_r, target_affine, target_shape, mask_args, dtype, memory, verbose, reports, cmap, clean_args
+        As in `NiftiMasker`.
+    mask_strategy : {"background", "epi", "whole-brain-template", "gm-template", "wm-template", "template"}, \
+default="background"
+        How the common mask is computed from the images given to `fit`: the mask of each, then the voxels in
+        more than half of them. "template" is an old name of "whole-brain-template".
+    memory_level : int, default=0
+        0 caches nothing unless `memory` is given, more caches signals.
+    n_jobs : int, default=1
+        Images at a time, through joblib.
+
+    Attributes
+    ----------
+    mask_img_, affine_, n_elements_
+        As in `NiftiMasker`.
+    """
+
+    _checks = {**NiftiMasker._checks, "mask_strategy": one_of(*MASK_STRATEGIES, "template")}
+
+    def __init__(
+        self,
+        mask_img: Any = None,
+        runs: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        target_affine: Any = None,
+        target_shape: Any = None,
+        mask_strategy: str = "background",
+        mask_args: dict | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 0,
+        n_jobs: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "gray",
+        clean_args: dict | None = None,
+    ) -> None:
+        super().__init__(
+            mask_img=mask_img,
+            runs=runs,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            detrend=detrend,
+            high_variance_confounds=high_variance_confounds,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            target_affine=target_affine,
+            target_shape=target_shape,
+            mask_strategy=mask_strategy,
+            mask_args=mask_args,
+            dtype=dtype,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+        )
+        self.n_jobs = n_jobs
+
+    def transform_imgs(
+        self,
+        imgs_list: Any,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        copy: bool = True,
+        n_jobs: int = 1,
+        return_as: str = "list",
+    ) -> Any:
+        """Extract signals from each of several images.
+
+        Parameters
+        ----------
+        imgs_list : list, tuple or generator of image-like
+        confounds, sample_mask : list, optional
+            One entry for each image.
+        copy : bool, default=True
+            Images are never modified, whatever this says.
+        n_jobs : int, default=1
+            Images at a time, through joblib.
+        return_as : {"list", "generator"}, default="list"
+            A generator gives each result when it is ready, in order, and reads no image before it is needed.
+
+        Returns
+        -------
+        signals : list (or generator) of arrays or data frames
+        """
+        return super().transform_imgs(
+            imgs_list, confounds=confounds, n_jobs=n_jobs, sample_mask=sample_mask, return_as=return_as
+        )
+
+    def _computed_mask(self, imgs: Any) -> tuple[NDArray[np.bool_], VoxelGrid]:
+        if imgs is None or is_one_image(imgs):
+            return super()._computed_mask(imgs)
+        from brainsieve import masking
+
+        compute, fixed = {
+            "background": (masking.compute_multi_background_mask, {}),
+            "epi": (masking.compute_multi_epi_mask, {}),
+        }.get(self.mask_strategy, (masking.compute_multi_brain_mask, {}))
+        if compute is masking.compute_multi_brain_mask:
+            fixed = {"mask_type": self._template()}
+        elif "n_jobs" not in (self.mask_args or {}):
+            fixed = {"n_jobs": self.n_jobs}
+        found_mask = compute(imgs, **fixed, **self._known_mask_args(compute))
+        return read_mask(found_mask, f"the mask computed by mask_strategy={self.mask_strategy!r}")
+
+    def _template(self) -> str:
+        return "whole-brain" if self.mask_strategy == "template" else self.mask_strategy.removesuffix("-template")
+
+    def _mask_function(self) -> Any:
+        if self.mask_strategy == "template":
+            from brainsieve import masking
+
+            return masking.compute_brain_mask, {"mask_type": self._template()}
+        return super()._mask_function()
+
+
+class MultiNiftiLabelsMasker(ManyImages, NiftiLabelsMasker):
+    """`NiftiLabelsMasker` of many runs or subjects: a list of arrays with the same columns.
+
+    Parameters
+    ----------
+    labels_img, labels, lut, background_label, mask_img, smoothing_fwhm, standardize, standardize_confounds, \
+high_variance_confounds, detrend, low_pass, high_pass, t_r, dtype, resampling_target, memory, memory_level, verbose, \
+strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite
+        As in `NiftiLabelsMasker`.
+    n_jobs : int, default=1
+        Images at a time, through joblib.
+
+    Attributes
+    ----------
+    labels_img_, mask_img_, lut_, labels_, region_names_, region_ids_, region_atlas_, n_elements_
+        As in `NiftiLabelsMasker`.
+    """
+
+    def __init__(
+        self,
+        labels_img: Any = None,
+        labels: Any = None,
+        lut: Any = None,
+        background_label: float = 0,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: str | None = "data",
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        keep_masked_labels: bool = False,
+        reports: bool = True,
+        cmap: Any = "CMRmap_r",
+        n_jobs: int = 1,
+        clean_args: dict | None = None,
+        nonfinite: str = "zero",
+    ) -> None:
+        super().__init__(
+            labels_img=labels_img,
+            labels=labels,
+            lut=lut,
+            background_label=background_label,
+            mask_img=mask_img,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            high_variance_confounds=high_variance_confounds,
+            detrend=detrend,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            resampling_target=resampling_target,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            strategy=strategy,
+            keep_masked_labels=keep_masked_labels,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            nonfinite=nonfinite,
+        )
+        self.n_jobs = n_jobs
+
+
+class MultiNiftiMapsMasker(ManyImages, NiftiMapsMasker):
+    """`NiftiMapsMasker` of many runs or subjects: a list of arrays with the same columns.
+
+    Parameters
+    ----------
+    maps_img, mask_img, allow_overlap, smoothing_fwhm, standardize, standardize_confounds, \
+high_variance_confounds, detrend, low_pass, high_pass, t_r, dtype, resampling_target, keep_masked_maps, memory, \
+memory_level, verbose, reports, cmap, clean_args, strategy
+        As in `NiftiMapsMasker`.
+    n_jobs : int, default=1
+        Images at a time, through joblib.
+
+    Attributes
+    ----------
+    maps_img_, mask_img_, n_elements_
+        As in `NiftiMapsMasker`.
+    """
+
+    def __init__(
+        self,
+        maps_img: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = True,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: str | None = "data",
+        keep_masked_maps: bool = False,
+        memory: Any = None,
+        memory_level: int = 0,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "CMRmap_r",
+        n_jobs: int = 1,
+        clean_args: dict | None = None,
+        strategy: str = "least_squares",
+    ) -> None:
+        super().__init__(
+            maps_img=maps_img,
+            mask_img=mask_img,
+            allow_overlap=allow_overlap,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            high_variance_confounds=high_variance_confounds,
+            detrend=detrend,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            resampling_target=resampling_target,
+            keep_masked_maps=keep_masked_maps,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            strategy=strategy,
+        )
+        self.n_jobs = n_jobs
