@@ -17,6 +17,7 @@ from brainsieve.engine.spatial.reduce import Reduce
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.maskers.base import BaseMasker
+from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.maskers.grid import image, read_mask, read_volume, to_grid
 from brainsieve.maskers.parameters import a_bool, one_of
 from brainsieve.maskers.recipe import Recipe, listed
@@ -35,6 +36,7 @@ STRATEGIES = (
     "winsorized_mean",
     "mode",
     "count",
+    "eigenvariate",
 )
 
 
@@ -149,10 +151,12 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
     verbose : int, default=0
         1 tells the steps, more tells the images.
     strategy : {"mean", "median", "sum", "minimum", "maximum", "standard_deviation", "variance", \
-"trimmed_mean", "winsorized_mean", "mode", "count"}, default="mean"
+"trimmed_mean", "winsorized_mean", "mode", "count", "eigenvariate"}, default="mean"
         How the voxels of a region make one number. Variance and standard deviation divide by their number.
         The trimmed mean leaves out a tenth at each end, the winsorized mean sets it to the nearest value
         kept; "mode" is the most frequent value, "count" the number of voxels that are not 0.
+        "eigenvariate" is the first principal component of the region's cleaned voxels, with the scale and
+        sign of SPM's (`brainsieve.maskers.eigenvariate.first_eigenvariate`).
     keep_masked_labels : bool, default=False
         Keep a column of zeros for a region wholly outside `mask_img`.
     reports : bool, default=True
@@ -387,8 +391,12 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         average = Average.from_codes(codes, self.n_elements_, "mean")
         reduction = self._reduction(codes)
         lost = np.flatnonzero(n_found == 0)
+        eigen = None
+        if self.strategy == "eigenvariate":
+            eigen = Eigenvariates(tuple(chain), codes, self.n_elements_)
         return Recipe(
             space=fold([*chain, reduction]) if chain else reduction,
+            eigen=eigen,
             omit_nonfinite=self.nonfinite == "omit",
             lost=lost,
             fill=np.where(self._masked_out[lost], 0.0, np.nan),
@@ -399,6 +407,8 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
     def _reduction(self, codes: NDArray[np.intp]) -> SpatialOperator:
         if self.strategy in LINEAR_STRATEGIES:
             return Average.from_codes(codes, self.n_elements_, self.strategy)
+        if self.strategy == "eigenvariate":
+            return Average.from_codes(codes, self.n_elements_, "mean")
         return Reduce.from_codes(codes, self.n_elements_, self.strategy)
 
     def _notes(self, domain: VoxelGrid) -> tuple[str, ...]:
