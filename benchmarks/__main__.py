@@ -1,9 +1,9 @@
 """Benchmarks: ours, the peer's, their ratio, the time merely to decode the file, and peak memory.
 
-    make bench                                  # the usual sizes
-    python -m benchmarks --volumes 50           # smaller
-    python -m benchmarks --slow                 # also what takes the peer minutes
-    python -m benchmarks --growth               # cost and memory from 200 to 5 000 volumes
+make bench                                  # the usual sizes
+python -m benchmarks --volumes 50           # smaller
+python -m benchmarks --slow                 # also what takes the peer minutes
+python -m benchmarks --growth               # cost and memory from 200 to 5 000 volumes
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def main() -> None:
     if arguments.growth:
         print_growth(folder, arguments)
         return
-    print(f"Making inputs in {folder} (99 x 117 x 95 x {arguments.volumes}, {arguments.dtype}) …", flush=True)
+    print(
+        f"Making inputs in {folder} (99 x 117 x 95 x {arguments.volumes}, {arguments.dtype}) …",
+        flush=True,
+    )
     make(folder, arguments.volumes, arguments.dtype)
     print_imports(folder, arguments)
     floor = print_decode(folder, arguments)
@@ -41,15 +44,21 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--volumes", type=int, default=200)
     parser.add_argument("--dtype", default="int16", choices=["int16", "float32"])
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each case of ours; the median is shown")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="runs of each case of ours; the median is shown"
+    )
     parser.add_argument("--folder", default=".bench", help="where generated inputs are kept")
     parser.add_argument("--slow", action="store_true", help="also what takes the peer minutes")
     parser.add_argument("--no-peer", action="store_true", help="ours only")
-    parser.add_argument("--growth", action="store_true", help="cost and memory with the number of volumes")
+    parser.add_argument(
+        "--growth", action="store_true", help="cost and memory with the number of volumes"
+    )
     return parser.parse_args()
 
 
-def measure(case: str, folder: Path, n_volumes: int, dtype: str, repeats: int = 1) -> dict[str, float]:
+def measure(
+    case: str, folder: Path, n_volumes: int, dtype: str, repeats: int = 1
+) -> dict[str, float]:
     """Medians over fresh processes."""
     command = [sys.executable, "-m", "benchmarks.cases", case, str(folder), str(n_volumes), dtype]
     results = []
@@ -66,7 +75,9 @@ def print_imports(folder: Path, arguments: argparse.Namespace) -> None:
         measure(case, folder, arguments.volumes, arguments.dtype, 5)["seconds"]
         for case in ("import floor", "import brainsieve.maskers")
     )
-    print(f"\nimport brainsieve.maskers: {ours:.2f} s; sklearn.base and nibabel alone: {floor:.2f} s")
+    print(
+        f"\nimport brainsieve.maskers: {ours:.2f} s; sklearn.base and nibabel alone: {floor:.2f} s"
+    )
 
 
 def print_decode(folder: Path, arguments: argparse.Namespace) -> float:
@@ -76,10 +87,16 @@ def print_decode(folder: Path, arguments: argparse.Namespace) -> float:
 
 
 def print_cases(folder: Path, arguments: argparse.Namespace, floor: float) -> None:
-    print("| with detrend, band-pass, 24 confounds, z-score | ours | × decode | compile | peak | peer | peer's peak | peer / ours |")
+    print(
+        "| with detrend, band-pass, 24 confounds, z-score | ours | × decode | compile | peak | peer | peer's peak | peer / ours |"
+    )
     print("|---|---|---|---|---|---|---|---|")
-    for case in (name.removeprefix("brainsieve: ") for name in CASES if name.startswith("brainsieve: ")):
-        ours = measure(f"brainsieve: {case}", folder, arguments.volumes, arguments.dtype, arguments.repeats)
+    for case in (
+        name.removeprefix("brainsieve: ") for name in CASES if name.startswith("brainsieve: ")
+    ):
+        ours = measure(
+            f"brainsieve: {case}", folder, arguments.volumes, arguments.dtype, arguments.repeats
+        )
         peer = None
         if not arguments.no_peer and (arguments.slow or case not in SLOW_FOR_PEER):
             peer = measure(f"nilearn: {case}", folder, arguments.volumes, arguments.dtype)
@@ -88,8 +105,10 @@ def print_cases(folder: Path, arguments: argparse.Namespace, floor: float) -> No
         measure(case, folder, arguments.volumes, arguments.dtype, arguments.repeats)
         for case in ("1 atlas", "10 atlases")
     )
-    print(f"\n10 atlases in one pass: {ten['seconds']:.2f} s, one: {one['seconds']:.2f} s, "
-          f"ratio {ten['seconds'] / one['seconds']:.2f}; peak {ten['peak_mb']:.0f} MB")
+    print(
+        f"\n10 atlases in one pass: {ten['seconds']:.2f} s, one: {one['seconds']:.2f} s, "
+        f"ratio {ten['seconds'] / one['seconds']:.2f}; peak {ten['peak_mb']:.0f} MB"
+    )
 
 
 def row(case: str, ours: dict[str, float], peer: dict[str, float] | None, floor: float) -> str:
@@ -125,8 +144,10 @@ def print_accuracy() -> None:
     from benchmarks.accuracy import largest_difference
 
     worst, n_settings = largest_difference()
-    print(f"\nLargest difference to the peer, relative to the spread of a series: {worst:.1e} "
-          f"({n_settings} random settings on the bundled run, peer on a float64 copy)")
+    print(
+        f"\nLargest difference to the peer, relative to the spread of a series: {worst:.1e} "
+        f"({n_settings} random settings on the bundled run, peer on a float64 copy)"
+    )
 
 
 if __name__ == "__main__":

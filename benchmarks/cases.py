@@ -17,9 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CLEANING = dict(
-    detrend=True, standardize="zscore_sample", low_pass=0.1, high_pass=0.01, t_r=2.0
-)
+CLEANING = dict(detrend=True, standardize="zscore_sample", low_pass=0.1, high_pass=0.01, t_r=2.0)
 
 Measured = dict[str, float]
 

@@ -391,7 +391,13 @@ def _by_rows(
         return
     # One row at a time: a sample's features then never depend on how many threads there are.
     tasks = [
-        pool.submit(take, stored[i : i + 1], None if finite is None else finite[i : i + 1], out[i : i + 1], points)
+        pool.submit(
+            take,
+            stored[i : i + 1],
+            None if finite is None else finite[i : i + 1],
+            out[i : i + 1],
+            points,
+        )
         for i in range(len(stored))
     ]
     for task in tasks:

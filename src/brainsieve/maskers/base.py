@@ -23,7 +23,7 @@ from sklearn.utils import InputTags, Tags
 from brainsieve._version import __version__
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.extract import Progress, Request, stream
-from brainsieve.engine.source import open_source
+from brainsieve.engine.source import open_source, read_sample
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.plan import cached_plan
 from brainsieve.engine.temporal.operator import (
@@ -36,7 +36,7 @@ from brainsieve.maskers.cache import cached, digest, effective_level, memory_for
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_container, container_rows, final_dtype
 from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
-from brainsieve.maskers.recipe import Order, Recipe, signals_of
+from brainsieve.maskers.recipe import Order, Recipe, listed, signals_of
 
 # Parameters that change no number, hence belong to no cache key.
 NOT_IN_KEYS = ("memory", "memory_level", "verbose", "reports", "cmap", "n_jobs")
@@ -216,7 +216,9 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self._check_is_fitted()
         return self._transform_one(imgs, confounds, sample_mask, high_variance=False)
 
-    def _transform_one(self, imgs: Any, confounds: Any, sample_mask: Any, high_variance: bool) -> Any:
+    def _transform_one(
+        self, imgs: Any, confounds: Any, sample_mask: Any, high_variance: bool
+    ) -> Any:
         source = self._open(imgs)
 
         def compute() -> NDArray:
@@ -293,7 +295,27 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             or settings.filter_is_active
             or bool(self.high_variance_confounds)
         )
-        return not (cleaned or self.smoothing_fwhm or source.is_scaled or self._recipe(source.domain).clip)
+        return not (
+            cleaned or self.smoothing_fwhm or source.is_scaled or self._recipe(source.domain).clip
+        )
+
+    def _blank_uncovered(self, source: Source, order: Order, values: NDArray) -> None:
+        """Put NaN into the columns that an image covers less than `min_coverage` asks."""
+        least = getattr(self, "min_coverage", None)
+        if least is None:
+            return
+        expected, found = self._coverage_counts(source.domain, has_data(source))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            poor = np.flatnonzero(~(found / expected >= least))
+        if not len(poor):
+            return
+        values[:, poor] = np.nan
+        named = [f"{order.names[i]} ({found[i] / max(expected[i], 1e-300):.0%})" for i in poor]
+        warnings.warn(
+            f"{source.name}: {len(poor)} {order.what}s are covered less than min_coverage={least:g}; "
+            f"their columns are NaN: {listed(named)}.",
+            stacklevel=5,
+        )
 
     def _call_key(
         self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool
@@ -341,6 +363,41 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
                 values[:, order.recipe.lost] = order.recipe.fill
             yield values.astype(self._result_dtype(source), copy=False)
 
+    def coverage(self, img: Any) -> Any:
+        """How much of each region an image covers.
+
+        Parameters
+        ----------
+        img : image-like
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            One row for each column of the masker (for voxel maskers: one for the mask), named, with
+            ``expected`` (points of the region, of the sphere, or the sum of a map's absolute weights),
+            ``found`` (those inside the field of view where the first volume is finite and not 0) and
+            ``fraction``.
+        """
+        import pandas as pd
+
+        self._check_is_fitted()
+        source = self._open(img)
+        expected, found = self._coverage_counts(source.domain, has_data(source))
+        names = (
+            ["mask"] if self._voxelwise else [str(name) for name in self.get_feature_names_out()]
+        )
+        table = pd.DataFrame(
+            {"expected": expected, "found": found}, index=pd.Index(names, name="name")
+        )
+        table["fraction"] = table["found"] / table["expected"].where(table["expected"] > 0)
+        return table
+
+    def _coverage_counts(
+        self, domain: Domain, has_data: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points expected and found in each column, given which points of a domain have data."""
+        raise NotImplementedError
+
     def operator_(self, img_or_grid: Any) -> MaskerOperator:
         """The matrix A of ``signals = X Aᵀ`` for an image.
 
@@ -364,7 +421,9 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         domain = img_or_grid if isinstance(img_or_grid, Domain) else self._open(img_or_grid).domain
         recipe = self._recipe(domain)
         if recipe.eigen is not None or not recipe.space.is_linear:
-            raise TypeError(f"{type(self).__name__} with these parameters is not linear; it has no matrix.")
+            raise TypeError(
+                f"{type(self).__name__} with these parameters is not linear; it has no matrix."
+            )
         return MaskerOperator(recipe.space)
 
     # -- back to space ---------------------------------------------------------------------------------
@@ -481,10 +540,18 @@ def run_maskers(
         for masker in maskers
     ]
     found = signals_of(source, orders, confounds, sample_mask, progress=progress)
+    for masker, order, values in zip(maskers, orders, found, strict=True):
+        masker._blank_uncovered(source, order, values)
     return [
         final_dtype(values, masker._result_dtype(source), order.names, source.name)
         for masker, order, values in zip(maskers, orders, found, strict=True)
     ]
+
+
+def has_data(source: Source) -> NDArray[np.bool_]:
+    """Points where the first sample of a source is finite and not 0; (n_points,)."""
+    first = read_sample(source, 0)
+    return np.isfinite(first) & (first != 0)
 
 
 class ColumnNames:
@@ -510,5 +577,3 @@ def progress_bar(verbose: int, name: str) -> Progress | None:
         print(f"\r{name}: {n_done}/{n_total}", end=end, file=sys.stderr, flush=True)
 
     return show
-
-

@@ -33,7 +33,9 @@ def memory_for(memory: None | str | os.PathLike | Memory, verbose: int) -> Memor
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise ValueError(f"memory={str(memory)!r}: the cache folder cannot be made: {error}.") from None
+        raise ValueError(
+            f"memory={str(memory)!r}: the cache folder cannot be made: {error}."
+        ) from None
     if not os.access(folder, os.W_OK):
         raise ValueError(f"memory={str(memory)!r}: the cache folder cannot be written to.")
     return Memory(folder, verbose=max(0, int(verbose) - 1))
@@ -57,7 +59,8 @@ def effective_level(memory: Any, level: int) -> int:
     """`memory_level`, raised to 1 where a cache was given: it would be of no use otherwise."""
     if memory is not None and level == 0 and getattr(memory, "location", "given") is not None:
         warnings.warn(
-            "memory is given but memory_level=0 caches nothing; memory_level=1 is used.", stacklevel=2
+            "memory is given but memory_level=0 caches nothing; memory_level=1 is used.",
+            stacklevel=2,
         )
         return 1
     return level

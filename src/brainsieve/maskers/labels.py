@@ -169,6 +169,8 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
     nonfinite : {"zero", "omit"}, default="zero"
         What a voxel that is NaN or infinite counts as in a mean: 0, or not at all. A warning names the
         regions touched in both cases.
+    min_coverage : float, optional
+        From 0 to 1. A region of which an image covers less has a column of NaN, and a warning names it.
 
     Attributes
     ----------
@@ -226,6 +228,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         cmap: Any = None,
         clean_args: dict | None = None,
         nonfinite: str = "zero",
+        min_coverage: float | None = None,
     ) -> None:
         self.labels_img = labels_img
         self.labels = labels
@@ -251,6 +254,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         self.cmap = cmap
         self.clean_args = clean_args
         self.nonfinite = nonfinite
+        self.min_coverage = min_coverage
 
     # -- fit -------------------------------------------------------------------------------------------
 
@@ -331,7 +335,9 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         if not outside.any():
             return ids
         names = table["name"][table["index"].isin(ids[outside])].tolist()
-        fate = "are kept as columns of 0" if self.keep_masked_labels else "are dropped for all images"
+        fate = (
+            "are kept as columns of 0" if self.keep_masked_labels else "are dropped for all images"
+        )
         self._warn(
             f"{len(names)} regions of labels_img lie wholly outside mask_img and {fate} "
             f"(keep_masked_labels={self.keep_masked_labels}): {listed(names)}."
@@ -401,7 +407,11 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
             lost=lost,
             fill=np.where(self._masked_out[lost], 0.0, np.nan),
             notes=self._notes(domain),
-            touched_by=None if reduction.is_linear else fold([*chain, average]) if chain else average,
+            touched_by=None
+            if reduction.is_linear
+            else fold([*chain, average])
+            if chain
+            else average,
         )
 
     def _reduction(self, codes: NDArray[np.intp]) -> SpatialOperator:
@@ -419,6 +429,17 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
             )
         return ()
 
+    def _coverage_counts(
+        self, domain: Domain, has_data: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        assert isinstance(domain, VoxelGrid)
+        # Counted on the atlas's own grid, which also has what lies outside the image.
+        codes = self._codes_on(self._grid)
+        there = to_grid(has_data, domain, self._grid, outside=False)
+        expected = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
+        found = np.bincount(codes[(codes >= 0) & there], minlength=self.n_elements_)
+        return expected.astype(np.float64), found.astype(np.float64)
+
     def _natural_dtype(self, source: Source) -> np.dtype:
         small = source.dtype in (np.float32, np.float16) and not (
             source.is_scaled and source.dtype.kind != "f"
@@ -427,7 +448,9 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
 
     def _image_of(self, signals: NDArray) -> Any:
         inside = self._output_codes >= 0
-        values = np.zeros((*signals.shape[:-1], self._output_grid.n_points), dtype=self._inverse_dtype(signals))
+        values = np.zeros(
+            (*signals.shape[:-1], self._output_grid.n_points), dtype=self._inverse_dtype(signals)
+        )
         values[..., inside] = signals[..., self._output_codes[inside]]
         return image(values, self._output_grid)
 

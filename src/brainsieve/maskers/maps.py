@@ -75,6 +75,8 @@ class NiftiMapsMasker(BaseMasker):
     strategy : {"least_squares", "weighted_mean"}, default="least_squares"
         "least_squares": the signals whose sum of maps is nearest to the image. "weighted_mean": the mean of
         the voxels with each map's weights, which are not to sum to 0.
+    min_coverage : float, optional
+        From 0 to 1. A map of whose weight an image covers less has a column of NaN, and a warning names it.
 
     Attributes
     ----------
@@ -122,6 +124,7 @@ class NiftiMapsMasker(BaseMasker):
         cmap: Any = "CMRmap_r",
         clean_args: dict | None = None,
         strategy: str = "least_squares",
+        min_coverage: float | None = None,
     ) -> None:
         self.maps_img = maps_img
         self.mask_img = mask_img
@@ -144,6 +147,7 @@ class NiftiMapsMasker(BaseMasker):
         self.cmap = cmap
         self.clean_args = clean_args
         self.strategy = strategy
+        self.min_coverage = min_coverage
 
     # -- fit -------------------------------------------------------------------------------------------
 
@@ -163,16 +167,20 @@ class NiftiMapsMasker(BaseMasker):
             self._refuse_other_grids(target)
         self._output_grid = target
         self._output_maps = self._maps_on(target)
-        self.maps_img_ = image(_dense(self._output_maps_unmasked), target)
+        self.maps_img_ = image(_dense(self._resampled_maps(target)), target)
         self.mask_img_ = None
         if self._mask is not None:
-            self.mask_img_ = image(to_grid(self._mask, self._mask_grid, target, outside=False), target)
+            self.mask_img_ = image(
+                to_grid(self._mask, self._mask_grid, target, outside=False), target
+            )
 
     def _read_maps(self) -> tuple[Any, VoxelGrid]:
         """Maps as a sparse matrix (n_maps, n_points), read a few volumes at a time."""
         source = open_source(self.maps_img)
         if not isinstance(source.domain, VoxelGrid):
-            raise TypeError(f"maps_img must be a volume; {source.name} is {source.domain.describe()}.")
+            raise TypeError(
+                f"maps_img must be a volume; {source.name} is {source.domain.describe()}."
+            )
         wide = source.value_dtype.kind == "f" and source.value_dtype.itemsize > 4
         rows, n_bad = [], 0
         for block in source.blocks():
@@ -242,8 +250,9 @@ class NiftiMapsMasker(BaseMasker):
 
     def _maps_on(self, grid: VoxelGrid) -> Any:
         """Maps (n_maps, n_points) on a grid, 0 outside the mask."""
-        maps = self._resampled_maps(grid)
-        self._output_maps_unmasked = maps
+        return self._masked(self._resampled_maps(grid), grid)
+
+    def _masked(self, maps: Any, grid: VoxelGrid) -> Any:
         if self._mask is None:
             return maps
         mask = to_grid(self._mask, self._mask_grid, grid, outside=False)
@@ -326,6 +335,15 @@ class NiftiMapsMasker(BaseMasker):
                 f"({domain.describe()}) by linear interpolation. To do it once, give an image to fit.",
             )
         return ()
+
+    def _coverage_counts(
+        self, domain: Domain, has_data: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        assert isinstance(domain, VoxelGrid)
+        weights = abs(self._masked(self._maps, self._grid))
+        there = to_grid(has_data, domain, self._grid, outside=False)
+        expected = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
+        return expected, np.asarray(weights @ there.astype(np.float64)).ravel()
 
     def _natural_dtype(self, source: Source) -> np.dtype:
         return small_float(source, also=self._maps.dtype)

@@ -79,11 +79,17 @@ class ManyImages:
         runs = _runs(imgs_list, confounds, sample_mask)
         parallel = Parallel(n_jobs=n_jobs, return_as=return_as)
         return parallel(
-            delayed(_transform_run)(self, img, regressors, mask, n_jobs) for img, regressors, mask in runs
+            delayed(_transform_run)(self, img, regressors, mask, n_jobs)
+            for img, regressors, mask in runs
         )
 
     def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None, **fit_params: Any
+        self,
+        imgs: Any,
+        y: Any = None,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        **fit_params: Any,
     ) -> Any:
         """Fit to images and transform them: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
 
@@ -114,27 +120,35 @@ class ManyImages:
 
 def is_one_image(imgs: Any) -> bool:
     """Whether an argument is one image (an object or path), and not a series of images."""
-    return isinstance(imgs, str | os.PathLike) or not isinstance(imgs, Iterable) or hasattr(imgs, "shape")
+    return (
+        isinstance(imgs, str | os.PathLike)
+        or not isinstance(imgs, Iterable)
+        or hasattr(imgs, "shape")
+    )
 
 
-def _runs(
-    imgs: Iterable[Any], confounds: Any, sample_mask: Any
-) -> Iterator[tuple[Any, Any, Any]]:
+def _runs(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tuple[Any, Any, Any]]:
     """Images with their confounds and sample masks; lengths are checked before any image is read, where
     there are lengths."""
     for name, values in (("confounds", confounds), ("sample_mask", sample_mask)):
         if values is None:
             continue
         if not isinstance(values, list | tuple):
-            raise TypeError(f"{name} must be a list with an entry for each image; {found(values)} was given.")
+            raise TypeError(
+                f"{name} must be a list with an entry for each image; {found(values)} was given."
+            )
         if hasattr(imgs, "__len__") and len(imgs) != len(values):
-            raise ValueError(f"{name} has {len(values)} entries for {len(imgs)} images; give one for each.")
+            raise ValueError(
+                f"{name} has {len(values)} entries for {len(imgs)} images; give one for each."
+            )
     if hasattr(imgs, "__len__") and not len(imgs):
         raise ValueError("The list of images is empty.")
     return _zipped(imgs, confounds, sample_mask)
 
 
-def _zipped(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tuple[Any, Any, Any]]:
+def _zipped(
+    imgs: Iterable[Any], confounds: Any, sample_mask: Any
+) -> Iterator[tuple[Any, Any, Any]]:
     n_images = 0
     for i, img in enumerate(imgs):
         n_images = i + 1
@@ -143,14 +157,18 @@ def _zipped(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[t
         raise ValueError("The generator of images is empty; was it used up before?")
     for name, values in (("confounds", confounds), ("sample_mask", sample_mask)):
         if values is not None and len(values) != n_images:
-            raise ValueError(f"{name} has {len(values)} entries for {n_images} images; give one for each.")
+            raise ValueError(
+                f"{name} has {len(values)} entries for {n_images} images; give one for each."
+            )
 
 
 def _entry(name: str, values: Sequence[Any] | None, i: int) -> Any:
     if values is None:
         return None
     if i >= len(values):
-        raise ValueError(f"{name} has {len(values)} entries, but there are more images; give one for each.")
+        raise ValueError(
+            f"{name} has {len(values)} entries, but there are more images; give one for each."
+        )
     return values[i]
 
 
@@ -268,7 +286,11 @@ default="background"
         signals : list (or generator) of arrays or data frames
         """
         return super().transform_imgs(
-            imgs_list, confounds=confounds, n_jobs=n_jobs, sample_mask=sample_mask, return_as=return_as
+            imgs_list,
+            confounds=confounds,
+            n_jobs=n_jobs,
+            sample_mask=sample_mask,
+            return_as=return_as,
         )
 
     def _computed_mask(self, imgs: Any) -> tuple[NDArray[np.bool_], VoxelGrid]:
@@ -288,7 +310,11 @@ default="background"
         return read_mask(found_mask, f"the mask computed by mask_strategy={self.mask_strategy!r}")
 
     def _template(self) -> str:
-        return "whole-brain" if self.mask_strategy == "template" else self.mask_strategy.removesuffix("-template")
+        return (
+            "whole-brain"
+            if self.mask_strategy == "template"
+            else self.mask_strategy.removesuffix("-template")
+        )
 
     def _mask_function(self) -> Any:
         if self.mask_strategy == "template":
@@ -305,7 +331,7 @@ class MultiNiftiLabelsMasker(ManyImages, NiftiLabelsMasker):
     ----------
     labels_img, labels, lut, background_label, mask_img, smoothing_fwhm, standardize, standardize_confounds, \
 high_variance_confounds, detrend, low_pass, high_pass, t_r, dtype, resampling_target, memory, memory_level, verbose, \
-strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite
+strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite, min_coverage
         As in `NiftiLabelsMasker`.
     n_jobs : int, default=1
         Images at a time, through joblib.
@@ -343,6 +369,7 @@ strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite
         n_jobs: int = 1,
         clean_args: dict | None = None,
         nonfinite: str = "zero",
+        min_coverage: float | None = None,
     ) -> None:
         super().__init__(
             labels_img=labels_img,
@@ -369,6 +396,7 @@ strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite
             cmap=cmap,
             clean_args=clean_args,
             nonfinite=nonfinite,
+            min_coverage=min_coverage,
         )
         self.n_jobs = n_jobs
 
@@ -380,7 +408,7 @@ class MultiNiftiMapsMasker(ManyImages, NiftiMapsMasker):
     ----------
     maps_img, mask_img, allow_overlap, smoothing_fwhm, standardize, standardize_confounds, \
 high_variance_confounds, detrend, low_pass, high_pass, t_r, dtype, resampling_target, keep_masked_maps, memory, \
-memory_level, verbose, reports, cmap, clean_args, strategy
+memory_level, verbose, reports, cmap, clean_args, strategy, min_coverage
         As in `NiftiMapsMasker`.
     n_jobs : int, default=1
         Images at a time, through joblib.
@@ -415,6 +443,7 @@ memory_level, verbose, reports, cmap, clean_args, strategy
         n_jobs: int = 1,
         clean_args: dict | None = None,
         strategy: str = "least_squares",
+        min_coverage: float | None = None,
     ) -> None:
         super().__init__(
             maps_img=maps_img,
@@ -438,5 +467,6 @@ memory_level, verbose, reports, cmap, clean_args, strategy
             cmap=cmap,
             clean_args=clean_args,
             strategy=strategy,
+            min_coverage=min_coverage,
         )
         self.n_jobs = n_jobs

@@ -231,15 +231,20 @@ default="background"
         if fwhm is not None:
             chain.append(smooth(self._grid, fwhm))
         resampled = domain != self._grid
-        note = (
-            f"this image ({domain.describe()}) is resampled to the grid of the mask ({self._grid.describe()})."
-        )
+        note = f"this image ({domain.describe()}) is resampled to the grid of the mask ({self._grid.describe()})."
         return Recipe(
             space=fold([*chain, select]) if chain else select,
             voxelwise=True,
             clip=resampled,
             notes=(note,) if resampled else (),
         )
+
+    def _coverage_counts(
+        self, domain: Domain, has_data: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        assert isinstance(domain, VoxelGrid)
+        there = to_grid(has_data, domain, self._grid, outside=False)
+        return np.array([self.n_elements_], float), np.array([(self._mask & there).sum()], float)
 
     def _natural_dtype(self, source: Source) -> np.dtype:
         if source.dtype.kind == "f":
@@ -249,7 +254,9 @@ default="background"
         return np.dtype(np.float64 if wide else np.float32)
 
     def _image_of(self, signals: NDArray) -> Any:
-        values = np.zeros((*signals.shape[:-1], self._grid.n_points), dtype=self._inverse_dtype(signals))
+        values = np.zeros(
+            (*signals.shape[:-1], self._grid.n_points), dtype=self._inverse_dtype(signals)
+        )
         values[..., c_order_points(self._mask, self._grid)] = signals
         return image(values, self._grid)
 
@@ -273,7 +280,12 @@ default="background"
         return self._inverse(X)
 
     def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None, **fit_params: Any
+        self,
+        imgs: Any,
+        y: Any = None,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        **fit_params: Any,
     ) -> Any:
         """Fit to an image and transform it: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
 

@@ -47,7 +47,7 @@ def as_container(masker: Any, signals: NDArray, names: Callable[[], Any]) -> Any
 
 
 def output_kind(masker: Any) -> str:
-    """"default", "pandas" or "polars": the masker's own choice, else scikit-learn's global one."""
+    """ "default", "pandas" or "polars": the masker's own choice, else scikit-learn's global one."""
     from sklearn import get_config
 
     own = getattr(masker, "_sklearn_output_config", {}).get("transform")

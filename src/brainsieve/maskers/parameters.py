@@ -67,6 +67,12 @@ def a_positive_number_or_none(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be positive; {found(value)} was given.")
 
 
+def a_share_or_none(name: str, value: Any) -> None:
+    a_number_or_none(name, value)
+    if value is not None and value > 1:
+        raise ValueError(f"{name} is a share, from 0 to 1; {found(value)} was given.")
+
+
 def a_dict_or_none(name: str, value: Any) -> None:
     if value is not None and not isinstance(value, dict):
         raise TypeError(f"{name} must be a dict or None; {found(value)} was given.")
@@ -93,10 +99,14 @@ def a_memory(name: str, value: Any) -> None:
     if value is None or isinstance(value, Memory):
         return
     if not isinstance(value, str | Path):
-        raise TypeError(f"{name} must be None, a path or a joblib.Memory; {found(value)} was given.")
+        raise TypeError(
+            f"{name} must be None, a path or a joblib.Memory; {found(value)} was given."
+        )
     parent = Path(value).expanduser().absolute().parent
     if not parent.is_dir():
-        raise ValueError(f"{name}={str(value)!r}: the folder {parent} in which to make it does not exist.")
+        raise ValueError(
+            f"{name}={str(value)!r}: the folder {parent} in which to make it does not exist."
+        )
 
 
 def an_fwhm(name: str, value: Any) -> None:
@@ -154,5 +164,5 @@ SHARED_CHECKS: dict[str, Check] = {
     "reports": a_bool,
     "clean_args": a_clean_args,
     "n_jobs": an_integer,
-    "min_coverage": a_number_or_none,
+    "min_coverage": a_share_or_none,
 }

@@ -126,7 +126,9 @@ def signals_of(
         )
         for order in in_one_pass
     ]
-    answers = iter(extract(source, requests, progress=progress, n_threads=n_threads) if requests else [])
+    answers = iter(
+        extract(source, requests, progress=progress, n_threads=n_threads) if requests else []
+    )
     results = []
     for order in orders:
         if order.recipe.eigen is None:
@@ -150,7 +152,11 @@ def _finished(order: Order, source: Source, answer: Extracted) -> NDArray:
 
 
 def high_variance_components(
-    source: Source, sample_mask: Any = None, runs: Any = None, n_confounds: int = 5, percentile: float = 2.0
+    source: Source,
+    sample_mask: Any = None,
+    runs: Any = None,
+    n_confounds: int = 5,
+    percentile: float = 2.0,
 ) -> NDArray[np.float64]:
     """Components of the most variable points of a source, from two passes over it; (n_samples, n_confounds).
 
@@ -193,7 +199,9 @@ def _warn_of_lost(order: Order, source: Source) -> None:
 
 
 def _fill_text(fill: float | NDArray[np.float64]) -> str:
-    return " or ".join(sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in np.atleast_1d(fill)}))
+    return " or ".join(
+        sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in np.atleast_1d(fill)})
+    )
 
 
 def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_read: int) -> None:

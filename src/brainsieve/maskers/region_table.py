@@ -69,9 +69,11 @@ def region_table(
 
 def _checked_labels(labels: Any, ids: NDArray) -> list[str]:
     if not isinstance(labels, list | tuple) or not all(isinstance(name, str) for name in labels):
-        bad = next((name for name in labels if not isinstance(name, str)), labels) if isinstance(
-            labels, list | tuple
-        ) else labels
+        bad = (
+            next((name for name in labels if not isinstance(name, str)), labels)
+            if isinstance(labels, list | tuple)
+            else labels
+        )
         raise TypeError(f"labels must be a list of str; {bad!r} ({type(bad).__name__}) was found.")
     names = list(labels)
     if names and names[0].lower() == "background":
@@ -103,7 +105,8 @@ def _from_lut(ids: NDArray, lut: Any) -> pd.DataFrame:
     repeated = given["index"][given["index"].duplicated()].tolist()
     if repeated:
         warnings.warn(
-            f"lut has several rows for the ids {_some(repeated)}; the first of each is used.", stacklevel=6
+            f"lut has several rows for the ids {_some(repeated)}; the first of each is used.",
+            stacklevel=6,
         )
         given = given.drop_duplicates("index")
     table = pd.DataFrame({"index": ids}).merge(given, on="index", how="left")

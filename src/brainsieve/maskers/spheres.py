@@ -64,6 +64,8 @@ class NiftiSpheresMasker(BaseMasker):
         Keep what `generate_report` shows.
     clean_args : dict, optional
         More options of `brainsieve.signal.clean`.
+    min_coverage : float, optional
+        From 0 to 1. A sphere of which an image covers less has a column of NaN, and a warning names it.
 
     Attributes
     ----------
@@ -102,6 +104,7 @@ class NiftiSpheresMasker(BaseMasker):
         verbose: int = 0,
         reports: bool = True,
         clean_args: dict | None = None,
+        min_coverage: float | None = None,
     ) -> None:
         self.seeds = seeds
         self.radius = radius
@@ -121,6 +124,7 @@ class NiftiSpheresMasker(BaseMasker):
         self.verbose = verbose
         self.reports = reports
         self.clean_args = clean_args
+        self.min_coverage = min_coverage
 
     # -- fit -------------------------------------------------------------------------------------------
 
@@ -186,23 +190,42 @@ class NiftiSpheresMasker(BaseMasker):
         pairs = [(i, j) for i, j in zip(shared.row, shared.col, strict=True) if i < j]
         if pairs:
             i, j = pairs[0]
-            same = " They are the same seed." if (self._centres[i] == self._centres[j]).all() else ""
+            same = (
+                " They are the same seed." if (self._centres[i] == self._centres[j]).all() else ""
+            )
             raise ValueError(
                 f"allow_overlap is False, but {len(pairs)} pairs of spheres share voxels; "
                 f"{self._named([int(i), int(j)])}, for one.{same} Pass allow_overlap=True or a smaller radius."
             )
 
     def _named(self, seeds: list[int]) -> str:
-        some = [f"seed {i} at {tuple(round(float(x), 3) for x in self._centres[i])}" for i in seeds[:N_NAMED]]
+        some = [
+            f"seed {i} at {tuple(round(float(x), 3) for x in self._centres[i])}"
+            for i in seeds[:N_NAMED]
+        ]
         more = f" and {len(seeds) - N_NAMED} more" if len(seeds) > N_NAMED else ""
         return ", ".join(some) + more
+
+    def _coverage_counts(
+        self, domain: Domain, has_data: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        assert isinstance(domain, VoxelGrid)
+        members = self._members(domain)
+        found = np.asarray(members @ has_data.astype(np.float64)).ravel()
+        expected = [
+            sphere_size(domain, centre, radius)
+            for centre, radius in zip(self._centres, self._radii, strict=True)
+        ]
+        return np.array(expected, dtype=np.float64), found
 
     def _natural_dtype(self, source: Source) -> np.dtype:
         return small_float(source)
 
     def _image_of(self, signals: NDArray) -> Any:
         if self._mask is None:
-            raise ValueError("inverse_transform needs mask_img, which says on what grid to put the spheres.")
+            raise ValueError(
+                "inverse_transform needs mask_img, which says on what grid to put the spheres."
+            )
         members = self._members(self._mask_grid)
         n_spheres = np.asarray(members.sum(axis=0)).ravel()
         values = np.asarray(signals @ members) / np.maximum(n_spheres, 1)
@@ -245,7 +268,9 @@ def checked_seeds(seeds: Any) -> NDArray[np.float64]:
     for i, seed in enumerate(seeds):
         triple = hasattr(seed, "__len__") and len(seed) == 3
         if not triple or not all(isinstance(x, numbers.Real) for x in seed):
-            raise ValueError(f"seeds[{i}] must be three numbers (x, y, z) in mm; {found(seed)} was given.")
+            raise ValueError(
+                f"seeds[{i}] must be three numbers (x, y, z) in mm; {found(seed)} was given."
+            )
         if not np.isfinite(np.asarray(seed, dtype=np.float64)).all():
             raise ValueError(f"seeds[{i}] is not finite: {found(seed)}.")
     return np.array([[float(x) for x in seed] for seed in seeds])
@@ -256,12 +281,18 @@ def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:
     if radius is None:
         return np.zeros(n_seeds)
     if isinstance(radius, bool | str):
-        raise TypeError(f"radius must be a number, one for each seed, or None; {found(radius)} was given.")
-    radii = np.array([0.0 if r is None else r for r in np.atleast_1d(np.asarray(radius, dtype=object))], float)
+        raise TypeError(
+            f"radius must be a number, one for each seed, or None; {found(radius)} was given."
+        )
+    radii = np.array(
+        [0.0 if r is None else r for r in np.atleast_1d(np.asarray(radius, dtype=object))], float
+    )
     if np.ndim(radius) == 0:
         radii = np.repeat(radii, n_seeds)
     if radii.shape != (n_seeds,):
-        raise ValueError(f"radius has {len(radii)} values for {n_seeds} seeds; give one, or one for each.")
+        raise ValueError(
+            f"radius has {len(radii)} values for {n_seeds} seeds; give one, or one for each."
+        )
     if not np.isfinite(radii).all() or (radii < 0).any():
         raise ValueError(f"radius must be finite and not negative; {found(radius)} was given.")
     return radii
@@ -269,20 +300,29 @@ def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:
 
 def sphere_points(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> NDArray[np.intp]:
     """Points of a grid within a radius of a centre (both in mm), and the one nearest to it; sorted."""
+    voxels = _lattice_in_sphere(grid, centre, radius_mm)
+    inside = ((voxels >= 0) & (voxels < grid.shape)).all(axis=1)
+    return np.unique(grid.voxels_to_points(voxels[inside]))
+
+
+def sphere_size(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> int:
+    """Voxels that a sphere would have if the grid had no end."""
+    return len(np.unique(_lattice_in_sphere(grid, centre, radius_mm), axis=0))
+
+
+def _lattice_in_sphere(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> NDArray[np.intp]:
+    """Voxel indices (n, 3), also outside the grid; the nearest may come twice."""
     to_voxels = np.linalg.inv(grid.affine)
     middle = apply_affine(to_voxels, centre)
     # A sphere is an ellipsoid among voxels, whose box reaches this far along each voxel axis.
     reach = radius_mm * np.sqrt((to_voxels[:3, :3] ** 2).sum(axis=1))
-    low = np.maximum(np.ceil(middle - reach - 1e-9), 0).astype(int)
-    high = np.minimum(np.floor(middle + reach + 1e-9), np.array(grid.shape) - 1).astype(int)
+    low = np.ceil(middle - reach - 1e-9).astype(int)
+    high = np.floor(middle + reach + 1e-9).astype(int)
     axes = [np.arange(start, stop + 1) for start, stop in zip(low, high, strict=True)]
     voxels = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     distances = np.linalg.norm(apply_affine(grid.affine, voxels) - centre, axis=1)
-    voxels = voxels[distances <= radius_mm]
     nearest = np.round(middle).astype(int)  # halves to even
-    if (nearest >= 0).all() and (nearest < grid.shape).all():
-        voxels = np.vstack([voxels, nearest])
-    return np.unique(grid.voxels_to_points(voxels))
+    return np.vstack([voxels[distances <= radius_mm], nearest])
 
 
 def mean_weights(members: sparse.csr_array) -> sparse.csr_array:
