@@ -50,15 +50,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--folder", default=".bench", help="where generated inputs are kept")
     parser.add_argument("--slow", action="store_true", help="also what takes the peer minutes")
     parser.add_argument("--no-peer", action="store_true", help="ours only")
-    parser.add_argument(
-        "--growth", action="store_true", help="cost and memory with the number of volumes"
-    )
+    parser.add_argument("--growth", action="store_true", help="cost and memory with the number of volumes")
     return parser.parse_args()
 
 
-def measure(
-    case: str, folder: Path, n_volumes: int, dtype: str, repeats: int = 1
-) -> dict[str, float]:
+def measure(case: str, folder: Path, n_volumes: int, dtype: str, repeats: int = 1) -> dict[str, float]:
     """Medians over fresh processes."""
     command = [sys.executable, "-m", "benchmarks.cases", case, str(folder), str(n_volumes), dtype]
     results = []
@@ -75,9 +71,7 @@ def print_imports(folder: Path, arguments: argparse.Namespace) -> None:
         measure(case, folder, arguments.volumes, arguments.dtype, 5)["seconds"]
         for case in ("import floor", "import brainsieve.maskers")
     )
-    print(
-        f"\nimport brainsieve.maskers: {ours:.2f} s; sklearn.base and nibabel alone: {floor:.2f} s"
-    )
+    print(f"\nimport brainsieve.maskers: {ours:.2f} s; sklearn.base and nibabel alone: {floor:.2f} s")
 
 
 def print_decode(folder: Path, arguments: argparse.Namespace) -> float:
@@ -91,12 +85,8 @@ def print_cases(folder: Path, arguments: argparse.Namespace, floor: float) -> No
         "| with detrend, band-pass, 24 confounds, z-score | ours | × decode | compile | peak | peer | peer's peak | peer / ours |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for case in (
-        name.removeprefix("brainsieve: ") for name in CASES if name.startswith("brainsieve: ")
-    ):
-        ours = measure(
-            f"brainsieve: {case}", folder, arguments.volumes, arguments.dtype, arguments.repeats
-        )
+    for case in (name.removeprefix("brainsieve: ") for name in CASES if name.startswith("brainsieve: ")):
+        ours = measure(f"brainsieve: {case}", folder, arguments.volumes, arguments.dtype, arguments.repeats)
         peer = None
         if not arguments.no_peer and (arguments.slow or case not in SLOW_FOR_PEER):
             peer = measure(f"nilearn: {case}", folder, arguments.volumes, arguments.dtype)

@@ -31,9 +31,7 @@ def largest_difference(n_settings: int = N_SETTINGS, seed: int = 0) -> tuple[flo
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             got = getattr(brainsieve.maskers, kind)(**parameters).fit().transform(ours, **arguments)
-            awaited = (
-                getattr(nilearn.maskers, kind)(**parameters).fit().transform(peers, **arguments)
-            )
+            awaited = getattr(nilearn.maskers, kind)(**parameters).fit().transform(peers, **arguments)
         spread = awaited.std(axis=0)
         varies = spread > 1e-8 * (1 + np.abs(awaited).max(axis=0))
         worst = max(worst, float((np.abs(got - awaited)[:, varies] / spread[varies]).max()))

@@ -61,9 +61,7 @@ def _parcels(inside: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray
     centres = np.zeros(inside.shape, dtype=np.int16)
     chosen = voxels[rng.choice(len(voxels), n, replace=False)]
     centres[tuple(chosen.T)] = np.arange(1, n + 1)
-    nearest = ndimage.distance_transform_edt(
-        centres == 0, return_distances=False, return_indices=True
-    )
+    nearest = ndimage.distance_transform_edt(centres == 0, return_distances=False, return_indices=True)
     return np.where(inside, centres[tuple(nearest)], 0).astype(np.int16)
 
 

@@ -74,9 +74,7 @@ class VoxelGrid(Domain):
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
         if len(shape) != 3 or min(shape) < 1:
-            raise ValueError(
-                f"A voxel grid needs three positive sizes; the shape given is {self.shape}."
-            )
+            raise ValueError(f"A voxel grid needs three positive sizes; the shape given is {self.shape}.")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "affine", checked_affine(self.affine))
 
@@ -132,9 +130,7 @@ def checked_affine(affine: ArrayLike, name: str = "affine") -> NDArray[np.float6
     determinant = np.linalg.det(matrix[:3, :3])
     scale = np.prod(np.sqrt((matrix[:3, :3] ** 2).sum(axis=0)))
     if scale == 0 or abs(determinant) < 1e-9 * scale:
-        raise ValueError(
-            f"{name} is singular: it maps the grid onto a plane, a line or a point:\n{matrix}"
-        )
+        raise ValueError(f"{name} is singular: it maps the grid onto a plane, a line or a point:\n{matrix}")
     matrix.setflags(write=False)
     return matrix
 

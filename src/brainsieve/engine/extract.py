@@ -198,9 +198,7 @@ class Sink:
             self._note_range(stored)
         _by_rows(self._take, (stored, finite, out), block.points, pool, self.request.space)
 
-    def _take(
-        self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice
-    ) -> None:
+    def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
         raise NotImplementedError
 
     def _note_range(self, stored: NDArray) -> None:
@@ -250,9 +248,7 @@ class LinearSink(Sink):
             self._of_ones = request.space.forward(ones)[0]
             self.values += (source.inter * self._of_ones).astype(request.dtype)
 
-    def _take(
-        self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice
-    ) -> None:
+    def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
         space = self._space(points)
         if isinstance(space, Select) and not self.source.is_scaled:
             space.forward_into(stored, out)
@@ -313,9 +309,7 @@ class DeviationSink(LinearSink):
         if self._of_ones is not None:
             self.offset = self.offset + self.source.inter * self._of_ones
 
-    def _take(
-        self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice
-    ) -> None:
+    def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
         deviations = np.subtract(stored, self._first, dtype=np.float32, casting="unsafe")
         features = self.request.space.forward(deviations)
         out[...] = features if self.source.slope == 1 else features * self.source.slope
@@ -324,9 +318,7 @@ class DeviationSink(LinearSink):
 class NonlinearSink(Sink):
     """Features of an operator that is no matrix: it sees the scaled values."""
 
-    def _take(
-        self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice
-    ) -> None:
+    def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
         values = stored
         if self.source.is_scaled:
             values = stored * np.float64(self.source.slope) + self.source.inter
@@ -424,9 +416,7 @@ def _blocks(source: Source, needed: NDArray[np.intp], whole_samples: bool) -> It
     return source.blocks(samples=samples)
 
 
-def _gathered(
-    source: Source, needed: NDArray[np.intp], at_once: int | None = None
-) -> Iterator[Block]:
+def _gathered(source: Source, needed: NDArray[np.intp], at_once: int | None = None) -> Iterator[Block]:
     """Blocks of whole samples from a source that gives blocks of points, in as many passes as memory asks."""
     n_points = source.domain.n_points
     at_once = at_once or max(1, GATHER_BYTES // (n_points * source.dtype.itemsize))

@@ -178,9 +178,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self._check_is_fitted()
         return self._transform_one(imgs, confounds, sample_mask, bool(self.high_variance_confounds))
 
-    def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
-    ) -> Any:
+    def fit_transform(self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None) -> Any:
         """Fit to an image and transform it: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
 
         Parameters
@@ -216,9 +214,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self._check_is_fitted()
         return self._transform_one(imgs, confounds, sample_mask, high_variance=False)
 
-    def _transform_one(
-        self, imgs: Any, confounds: Any, sample_mask: Any, high_variance: bool
-    ) -> Any:
+    def _transform_one(self, imgs: Any, confounds: Any, sample_mask: Any, high_variance: bool) -> Any:
         source = self._open(imgs)
 
         def compute() -> NDArray:
@@ -295,9 +291,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             or settings.filter_is_active
             or bool(self.high_variance_confounds)
         )
-        return not (
-            cleaned or self.smoothing_fwhm or source.is_scaled or self._recipe(source.domain).clip
-        )
+        return not (cleaned or self.smoothing_fwhm or source.is_scaled or self._recipe(source.domain).clip)
 
     def _blank_uncovered(self, source: Source, order: Order, values: NDArray) -> None:
         """Put NaN into the columns that an image covers less than `min_coverage` asks."""
@@ -317,16 +311,12 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             stacklevel=5,
         )
 
-    def _call_key(
-        self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool
-    ) -> str:
+    def _call_key(self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool) -> str:
         from brainsieve.tables import read_confounds
 
         regressors = read_confounds(confounds, source.n_samples, name=source.name)
         masks = None if sample_mask is None else [np.asarray(m) for m in sample_mask]
-        return digest(
-            self._fingerprint, source.identity, regressors, masks, high_variance, source.is_single
-        )
+        return digest(self._fingerprint, source.identity, regressors, masks, high_variance, source.is_single)
 
     # -- what else can be asked of a fitted masker -----------------------------------------------------
 
@@ -383,12 +373,8 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self._check_is_fitted()
         source = self._open(img)
         expected, found = self._coverage_counts(source.domain, has_data(source))
-        names = (
-            ["mask"] if self._voxelwise else [str(name) for name in self.get_feature_names_out()]
-        )
-        table = pd.DataFrame(
-            {"expected": expected, "found": found}, index=pd.Index(names, name="name")
-        )
+        names = ["mask"] if self._voxelwise else [str(name) for name in self.get_feature_names_out()]
+        table = pd.DataFrame({"expected": expected, "found": found}, index=pd.Index(names, name="name"))
         table["fraction"] = table["found"] / table["expected"].where(table["expected"] > 0)
         return table
 
@@ -421,9 +407,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         domain = img_or_grid if isinstance(img_or_grid, Domain) else self._open(img_or_grid).domain
         recipe = self._recipe(domain)
         if recipe.eigen is not None or not recipe.space.is_linear:
-            raise TypeError(
-                f"{type(self).__name__} with these parameters is not linear; it has no matrix."
-            )
+            raise TypeError(f"{type(self).__name__} with these parameters is not linear; it has no matrix.")
         return MaskerOperator(recipe.space)
 
     # -- back to space ---------------------------------------------------------------------------------

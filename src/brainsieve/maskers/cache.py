@@ -33,9 +33,7 @@ def memory_for(memory: None | str | os.PathLike | Memory, verbose: int) -> Memor
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise ValueError(
-            f"memory={str(memory)!r}: the cache folder cannot be made: {error}."
-        ) from None
+        raise ValueError(f"memory={str(memory)!r}: the cache folder cannot be made: {error}.") from None
     if not os.access(folder, os.W_OK):
         raise ValueError(f"memory={str(memory)!r}: the cache folder cannot be written to.")
     return Memory(folder, verbose=max(0, int(verbose) - 1))

@@ -63,9 +63,7 @@ class Eigenvariates:
             for column, start, stop in zip(range(first, last), ends[:-1], ends[1:], strict=True):
                 if stop > start:
                     values[:, column] = first_eigenvariate(answer.values[:, start:stop])
-        assert (
-            answer is not None
-        )  # a masker has at least one region with a point, or `fit` refused it
+        assert answer is not None  # a masker has at least one region with a point, or `fit` refused it
         if not standardize.is_identity:
             standardize.apply(values)
         return Extracted(values, answer.n_nonfinite, answer.n_read)

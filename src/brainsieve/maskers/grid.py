@@ -59,9 +59,7 @@ def read_mask(img: Any, name: str = "mask_img") -> tuple[NDArray[np.bool_], Voxe
         )
     mask = (finite & (values != 0)).all(axis=0)
     if not mask.any():
-        raise ValueError(
-            f"{name} is empty: no voxel of {grid.describe()} is finite and other than 0."
-        )
+        raise ValueError(f"{name} is empty: no voxel of {grid.describe()} is finite and other than 0.")
     return mask, grid
 
 

@@ -335,9 +335,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         if not outside.any():
             return ids
         names = table["name"][table["index"].isin(ids[outside])].tolist()
-        fate = (
-            "are kept as columns of 0" if self.keep_masked_labels else "are dropped for all images"
-        )
+        fate = "are kept as columns of 0" if self.keep_masked_labels else "are dropped for all images"
         self._warn(
             f"{len(names)} regions of labels_img lie wholly outside mask_img and {fate} "
             f"(keep_masked_labels={self.keep_masked_labels}): {listed(names)}."
@@ -407,11 +405,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
             lost=lost,
             fill=np.where(self._masked_out[lost], 0.0, np.nan),
             notes=self._notes(domain),
-            touched_by=None
-            if reduction.is_linear
-            else fold([*chain, average])
-            if chain
-            else average,
+            touched_by=None if reduction.is_linear else fold([*chain, average]) if chain else average,
         )
 
     def _reduction(self, codes: NDArray[np.intp]) -> SpatialOperator:

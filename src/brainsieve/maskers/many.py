@@ -50,9 +50,7 @@ def extract_many(
     >>> signals = extract_many("run.nii.gz", {"schaefer": parcels, "seeds": spheres})  # doctest: +SKIP
     """
     if not isinstance(maskers, Mapping):
-        raise TypeError(
-            f"maskers must be a dict of names to maskers; {type(maskers).__name__} was given."
-        )
+        raise TypeError(f"maskers must be a dict of names to maskers; {type(maskers).__name__} was given.")
     if not maskers:
         raise ValueError("maskers is empty; give at least one.")
     for key, masker in maskers.items():

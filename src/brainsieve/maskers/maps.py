@@ -170,17 +170,13 @@ class NiftiMapsMasker(BaseMasker):
         self.maps_img_ = image(_dense(self._resampled_maps(target)), target)
         self.mask_img_ = None
         if self._mask is not None:
-            self.mask_img_ = image(
-                to_grid(self._mask, self._mask_grid, target, outside=False), target
-            )
+            self.mask_img_ = image(to_grid(self._mask, self._mask_grid, target, outside=False), target)
 
     def _read_maps(self) -> tuple[Any, VoxelGrid]:
         """Maps as a sparse matrix (n_maps, n_points), read a few volumes at a time."""
         source = open_source(self.maps_img)
         if not isinstance(source.domain, VoxelGrid):
-            raise TypeError(
-                f"maps_img must be a volume; {source.name} is {source.domain.describe()}."
-            )
+            raise TypeError(f"maps_img must be a volume; {source.name} is {source.domain.describe()}.")
         wide = source.value_dtype.kind == "f" and source.value_dtype.itemsize > 4
         rows, n_bad = [], 0
         for block in source.blocks():

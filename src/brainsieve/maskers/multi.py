@@ -45,9 +45,7 @@ class ManyImages:
         self._check_is_fitted()
         if is_one_image(imgs):
             return super().transform(imgs, confounds=confounds, sample_mask=sample_mask)
-        return self.transform_imgs(
-            imgs, confounds=confounds, sample_mask=sample_mask, n_jobs=self.n_jobs
-        )
+        return self.transform_imgs(imgs, confounds=confounds, sample_mask=sample_mask, n_jobs=self.n_jobs)
 
     def transform_imgs(
         self,
@@ -79,8 +77,7 @@ class ManyImages:
         runs = _runs(imgs_list, confounds, sample_mask)
         parallel = Parallel(n_jobs=n_jobs, return_as=return_as)
         return parallel(
-            delayed(_transform_run)(self, img, regressors, mask, n_jobs)
-            for img, regressors, mask in runs
+            delayed(_transform_run)(self, img, regressors, mask, n_jobs) for img, regressors, mask in runs
         )
 
     def fit_transform(
@@ -120,11 +117,7 @@ class ManyImages:
 
 def is_one_image(imgs: Any) -> bool:
     """Whether an argument is one image (an object or path), and not a series of images."""
-    return (
-        isinstance(imgs, str | os.PathLike)
-        or not isinstance(imgs, Iterable)
-        or hasattr(imgs, "shape")
-    )
+    return isinstance(imgs, str | os.PathLike) or not isinstance(imgs, Iterable) or hasattr(imgs, "shape")
 
 
 def _runs(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -134,21 +127,15 @@ def _runs(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tup
         if values is None:
             continue
         if not isinstance(values, list | tuple):
-            raise TypeError(
-                f"{name} must be a list with an entry for each image; {found(values)} was given."
-            )
+            raise TypeError(f"{name} must be a list with an entry for each image; {found(values)} was given.")
         if hasattr(imgs, "__len__") and len(imgs) != len(values):
-            raise ValueError(
-                f"{name} has {len(values)} entries for {len(imgs)} images; give one for each."
-            )
+            raise ValueError(f"{name} has {len(values)} entries for {len(imgs)} images; give one for each.")
     if hasattr(imgs, "__len__") and not len(imgs):
         raise ValueError("The list of images is empty.")
     return _zipped(imgs, confounds, sample_mask)
 
 
-def _zipped(
-    imgs: Iterable[Any], confounds: Any, sample_mask: Any
-) -> Iterator[tuple[Any, Any, Any]]:
+def _zipped(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tuple[Any, Any, Any]]:
     n_images = 0
     for i, img in enumerate(imgs):
         n_images = i + 1
@@ -157,18 +144,14 @@ def _zipped(
         raise ValueError("The generator of images is empty; was it used up before?")
     for name, values in (("confounds", confounds), ("sample_mask", sample_mask)):
         if values is not None and len(values) != n_images:
-            raise ValueError(
-                f"{name} has {len(values)} entries for {n_images} images; give one for each."
-            )
+            raise ValueError(f"{name} has {len(values)} entries for {n_images} images; give one for each.")
 
 
 def _entry(name: str, values: Sequence[Any] | None, i: int) -> Any:
     if values is None:
         return None
     if i >= len(values):
-        raise ValueError(
-            f"{name} has {len(values)} entries, but there are more images; give one for each."
-        )
+        raise ValueError(f"{name} has {len(values)} entries, but there are more images; give one for each.")
     return values[i]
 
 

@@ -254,9 +254,7 @@ default="background"
         return np.dtype(np.float64 if wide else np.float32)
 
     def _image_of(self, signals: NDArray) -> Any:
-        values = np.zeros(
-            (*signals.shape[:-1], self._grid.n_points), dtype=self._inverse_dtype(signals)
-        )
+        values = np.zeros((*signals.shape[:-1], self._grid.n_points), dtype=self._inverse_dtype(signals))
         values[..., c_order_points(self._mask, self._grid)] = signals
         return image(values, self._grid)
 

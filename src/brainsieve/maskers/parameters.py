@@ -86,9 +86,7 @@ def a_dtype(name: str, value: Any) -> None:
     try:
         kind = np.dtype(value).kind
     except TypeError:
-        raise TypeError(
-            f"{name} must be a numpy dtype, 'auto' or None; {found(value)} was given."
-        ) from None
+        raise TypeError(f"{name} must be a numpy dtype, 'auto' or None; {found(value)} was given.") from None
     if kind not in "iuf":
         raise TypeError(f"{name} must be an integer or floating dtype; {found(value)} was given.")
 
@@ -99,14 +97,10 @@ def a_memory(name: str, value: Any) -> None:
     if value is None or isinstance(value, Memory):
         return
     if not isinstance(value, str | Path):
-        raise TypeError(
-            f"{name} must be None, a path or a joblib.Memory; {found(value)} was given."
-        )
+        raise TypeError(f"{name} must be None, a path or a joblib.Memory; {found(value)} was given.")
     parent = Path(value).expanduser().absolute().parent
     if not parent.is_dir():
-        raise ValueError(
-            f"{name}={str(value)!r}: the folder {parent} in which to make it does not exist."
-        )
+        raise ValueError(f"{name}={str(value)!r}: the folder {parent} in which to make it does not exist.")
 
 
 def an_fwhm(name: str, value: Any) -> None:

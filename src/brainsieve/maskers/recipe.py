@@ -126,9 +126,7 @@ def signals_of(
         )
         for order in in_one_pass
     ]
-    answers = iter(
-        extract(source, requests, progress=progress, n_threads=n_threads) if requests else []
-    )
+    answers = iter(extract(source, requests, progress=progress, n_threads=n_threads) if requests else [])
     results = []
     for order in orders:
         if order.recipe.eigen is None:
@@ -199,9 +197,7 @@ def _warn_of_lost(order: Order, source: Source) -> None:
 
 
 def _fill_text(fill: float | NDArray[np.float64]) -> str:
-    return " or ".join(
-        sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in np.atleast_1d(fill)})
-    )
+    return " or ".join(sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in np.atleast_1d(fill)}))
 
 
 def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_read: int) -> None:

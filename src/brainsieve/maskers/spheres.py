@@ -190,19 +190,14 @@ class NiftiSpheresMasker(BaseMasker):
         pairs = [(i, j) for i, j in zip(shared.row, shared.col, strict=True) if i < j]
         if pairs:
             i, j = pairs[0]
-            same = (
-                " They are the same seed." if (self._centres[i] == self._centres[j]).all() else ""
-            )
+            same = " They are the same seed." if (self._centres[i] == self._centres[j]).all() else ""
             raise ValueError(
                 f"allow_overlap is False, but {len(pairs)} pairs of spheres share voxels; "
                 f"{self._named([int(i), int(j)])}, for one.{same} Pass allow_overlap=True or a smaller radius."
             )
 
     def _named(self, seeds: list[int]) -> str:
-        some = [
-            f"seed {i} at {tuple(round(float(x), 3) for x in self._centres[i])}"
-            for i in seeds[:N_NAMED]
-        ]
+        some = [f"seed {i} at {tuple(round(float(x), 3) for x in self._centres[i])}" for i in seeds[:N_NAMED]]
         more = f" and {len(seeds) - N_NAMED} more" if len(seeds) > N_NAMED else ""
         return ", ".join(some) + more
 
@@ -223,9 +218,7 @@ class NiftiSpheresMasker(BaseMasker):
 
     def _image_of(self, signals: NDArray) -> Any:
         if self._mask is None:
-            raise ValueError(
-                "inverse_transform needs mask_img, which says on what grid to put the spheres."
-            )
+            raise ValueError("inverse_transform needs mask_img, which says on what grid to put the spheres.")
         members = self._members(self._mask_grid)
         n_spheres = np.asarray(members.sum(axis=0)).ravel()
         values = np.asarray(signals @ members) / np.maximum(n_spheres, 1)
@@ -268,9 +261,7 @@ def checked_seeds(seeds: Any) -> NDArray[np.float64]:
     for i, seed in enumerate(seeds):
         triple = hasattr(seed, "__len__") and len(seed) == 3
         if not triple or not all(isinstance(x, numbers.Real) for x in seed):
-            raise ValueError(
-                f"seeds[{i}] must be three numbers (x, y, z) in mm; {found(seed)} was given."
-            )
+            raise ValueError(f"seeds[{i}] must be three numbers (x, y, z) in mm; {found(seed)} was given.")
         if not np.isfinite(np.asarray(seed, dtype=np.float64)).all():
             raise ValueError(f"seeds[{i}] is not finite: {found(seed)}.")
     return np.array([[float(x) for x in seed] for seed in seeds])
@@ -281,18 +272,14 @@ def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:
     if radius is None:
         return np.zeros(n_seeds)
     if isinstance(radius, bool | str):
-        raise TypeError(
-            f"radius must be a number, one for each seed, or None; {found(radius)} was given."
-        )
+        raise TypeError(f"radius must be a number, one for each seed, or None; {found(radius)} was given.")
     radii = np.array(
         [0.0 if r is None else r for r in np.atleast_1d(np.asarray(radius, dtype=object))], float
     )
     if np.ndim(radius) == 0:
         radii = np.repeat(radii, n_seeds)
     if radii.shape != (n_seeds,):
-        raise ValueError(
-            f"radius has {len(radii)} values for {n_seeds} seeds; give one, or one for each."
-        )
+        raise ValueError(f"radius has {len(radii)} values for {n_seeds} seeds; give one, or one for each.")
     if not np.isfinite(radii).all() or (radii < 0).any():
         raise ValueError(f"radius must be finite and not negative; {found(radius)} was given.")
     return radii
