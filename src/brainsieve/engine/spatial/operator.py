@@ -38,7 +38,9 @@ class SpatialOperator(ABC):
         mix voxels (select, resample, smooth) and float64 from those that sum many of them (average, reduce).
         """
         if block.ndim != 2 or block.shape[1] != self.n_points:
-            raise ValueError(f"A block of shape (n_samples, {self.n_points}) was expected, not {block.shape}.")
+            raise ValueError(
+                f"A block of shape (n_samples, {self.n_points}) was expected, not {block.shape}."
+            )
         return self._forward(block)
 
     def adjoint(self, signals: NDArray) -> NDArray:
@@ -46,7 +48,9 @@ class SpatialOperator(ABC):
         if not self.is_linear:
             raise TypeError(f"{type(self).__name__} is not linear and has no adjoint.")
         if signals.ndim != 2 or signals.shape[1] != self.n_features:
-            raise ValueError(f"Signals of shape (n_samples, {self.n_features}) were expected, not {signals.shape}.")
+            raise ValueError(
+                f"Signals of shape (n_samples, {self.n_features}) were expected, not {signals.shape}."
+            )
         return self._adjoint(np.asarray(signals))
 
     def __matmul__(self, first: SpatialOperator) -> SpatialOperator:

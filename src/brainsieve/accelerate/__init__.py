@@ -1,0 +1,134 @@
+"""Scripts written for nilearn, on our engine, without changing a line.
+
+``python -m brainsieve.accelerate script.py`` runs a script so; `install` and `uninstall` do it from Python, and
+`accelerated` is the same as a context manager. Names that nilearn's modules and the script hold are exchanged for
+stand-ins of ours; what we do not have stays nilearn's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+__all__ = ["accelerated", "install", "is_installed", "report", "uninstall"]
+
+# What was exchanged: (namespace, key, what it was).
+_exchanged: list[tuple[dict[str, Any], str, Any]] = []
+
+
+def install() -> list[str]:
+    """Put our maskers and functions in the place of nilearn's.
+
+    In every module of nilearn that is loaded, in those loaded later, and in the modules of the script that
+    hold the names already.
+
+    Returns
+    -------
+    replaced : list of str
+        Names within nilearn, sorted.
+
+    Raises
+    ------
+    ImportError
+        If nilearn is not installed.
+    """
+    if _exchanged:
+        return report()["replaced"]
+    try:
+        import nilearn  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            "brainsieve.accelerate needs nilearn, which is not installed: there is nothing to accelerate."
+        ) from None
+    from brainsieve.accelerate import stand_ins
+
+    stand_ins.TIMES.clear()
+    exchange = {id(old): new for old, new in _pairs()}
+    keep_alive = [old for old, _ in _pairs()]
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType) and _is_ours_to_change(module):
+            _exchange_in(vars(module), exchange)
+    _exchanged.append(({"originals": keep_alive}, "originals", keep_alive))
+    return report()["replaced"]
+
+
+def uninstall() -> None:
+    """Put everything back. Objects made in between stay what they are."""
+    while _exchanged:
+        namespace, key, value = _exchanged.pop()
+        namespace[key] = value
+
+
+def is_installed() -> bool:
+    """Whether `install` is in force."""
+    return bool(_exchanged)
+
+
+@contextmanager
+def accelerated() -> Iterator[list[str]]:
+    """`install` for the length of a ``with`` block."""
+    was_installed = is_installed()
+    try:
+        yield install()
+    finally:
+        if not was_installed:
+            uninstall()
+
+
+def report() -> dict[str, Any]:
+    """What is replaced, what of the same modules is not, and the time spent in each.
+
+    Returns
+    -------
+    report : dict
+        ``replaced`` and ``kept``: sorted lists of names; ``times``: dict of name to (seconds, calls).
+    """
+    import importlib
+
+    from brainsieve.accelerate import stand_ins
+
+    replaced = [f"maskers.{name}" for name in stand_ins.MASKERS]
+    replaced += [f"{module}.{name}" for module, name in stand_ins.functions()]
+    kept = []
+    for module_name in ("maskers", *stand_ins.FUNCTION_MODULES):
+        module = importlib.import_module(f"nilearn.{module_name}")
+        names = (f"{module_name}.{name}" for name in getattr(module, "__all__", ()))
+        kept += [name for name in names if name not in replaced]
+    times = {name: (spent[0], int(spent[1])) for name, spent in stand_ins.TIMES.items()}
+    return {"replaced": sorted(replaced), "kept": sorted(kept), "times": times}
+
+
+def _pairs() -> Iterator[tuple[Any, Any]]:
+    """(nilearn's, ours) for all that is exchanged."""
+    from brainsieve.accelerate import stand_ins
+
+    for stand_in in stand_ins.classes().values():
+        yield stand_in._original, stand_in  # type: ignore[attr-defined]
+    yield from stand_ins.functions().values()
+
+
+def _is_ours_to_change(module: ModuleType) -> bool:
+    """Modules of nilearn and of the user; never ours, nor other installed packages."""
+    name = getattr(module, "__name__", "")
+    if name.split(".")[0] == "nilearn" or name == "__main__":
+        return True
+    if name.split(".")[0] == "brainsieve":
+        return False
+    file = getattr(module, "__file__", None) or ""
+    installed = "site-packages" in file or "dist-packages" in file
+    return bool(file) and not installed and not file.startswith((sys.prefix, sys.base_prefix))
+
+
+def _exchange_in(namespace: dict[str, Any], exchange: dict[int, Any]) -> None:
+    for key, value in list(namespace.items()):
+        if key.startswith("__"):
+            continue
+        new = exchange.get(id(value), value)
+        if isinstance(value, tuple) and any(id(item) in exchange for item in value):
+            new = tuple(exchange.get(id(item), item) for item in value)
+        if new is not value:
+            _exchanged.append((namespace, key, value))
+            namespace[key] = new

@@ -1,0 +1,88 @@
+"""Weighted sums of points: operators that are sparse matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from brainsieve.engine.spatial.operator import SpatialOperator
+
+# From this many weights one sample takes milliseconds, which is worth a thread.
+COSTLY_WEIGHTS = 500_000
+
+
+class SparseOperator(SpatialOperator):
+    """Any linear operator with a sparse matrix.
+
+    Sums are in float64: 2**14 voxels of 10-bit intensities already fill the 24 bits of a float32 significand.
+
+    Parameters
+    ----------
+    matrix : sparse array of shape (n_features, n_points)
+    """
+
+    def __init__(self, matrix: sparse.sparray) -> None:
+        matrix = sparse.csr_array(matrix, dtype=np.float64)
+        self.n_features, self.n_points = matrix.shape
+        # Only the points with a weight are gathered: brains fill a fifth of their grids. Measured on a
+        # 1.1 M voxel volume with 235 k inside: 0.36 ms, against 0.6 ms on all columns and 0.45 ms by bincount.
+        self.support = np.unique(matrix.indices).astype(np.intp)
+        compact = matrix[:, self.support] if len(self.support) < self.n_points else matrix
+        self._matrix = sparse.csr_array(compact)
+        self.is_costly = self._matrix.nnz > COSTLY_WEIGHTS
+
+    @property
+    def nbytes(self) -> int:
+        m = self._matrix
+        return m.data.nbytes + m.indices.nbytes + m.indptr.nbytes + self.support.nbytes
+
+    def _forward(self, block: NDArray) -> NDArray:
+        everything = len(self.support) == self.n_points
+        out = np.empty((len(block), self.n_features))
+        # One sample at a time: SciPy's product with one vector is faster than with several, whose layout
+        # must be turned first, and it lets other threads run.
+        for row, features in zip(block, out, strict=True):
+            features[...] = self._matrix @ (row if everything else row.take(self.support))
+        return out
+
+    def _adjoint(self, signals: NDArray) -> NDArray:
+        scattered = np.zeros((len(signals), self.n_points))
+        scattered[:, self.support] = signals @ self._matrix
+        return scattered
+
+    def tosparse(self) -> sparse.csr_array:
+        """The matrix, of shape (n_features, n_points)."""
+        m = self._matrix
+        return sparse.csr_array(
+            (m.data, self.support[m.indices], m.indptr), shape=(self.n_features, self.n_points)
+        )
+
+
+class Average(SparseOperator):
+    """Mean or sum of the points that carry each code.
+
+    Equals the matrix A with A[f, p] = 1 / counts[f] (1 for sums) where codes[p] == f, and 0 elsewhere.
+    """
+
+    @classmethod
+    def from_codes(cls, codes: NDArray, n_features: int, strategy: str = "mean") -> Average:
+        """Compile.
+
+        Parameters
+        ----------
+        codes : array of int, shape (n_points,)
+            Feature of each point, -1 outside every region.
+        n_features : int
+            A feature without points is 0.
+        strategy : {"mean", "sum"}, default="mean"
+        """
+        if strategy not in ("mean", "sum"):
+            raise ValueError(f"strategy must be 'mean' or 'sum', not {strategy!r}.")
+        codes = np.asarray(codes)
+        points = np.flatnonzero(codes >= 0)
+        counts = np.bincount(codes[points], minlength=n_features)
+        weights = np.ones(len(points))
+        if strategy == "mean":
+            weights = 1.0 / counts[codes[points]]
+        return cls(sparse.csr_array((weights, (codes[points], points)), shape=(n_features, len(codes))))
