@@ -69,8 +69,12 @@ class Source(ABC):
     points_first: bool = False
 
     @abstractmethod
-    def blocks(self, samples_per_block: int | None = None) -> Iterator[Block]:
+    def blocks(
+        self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
+    ) -> Iterator[Block]:
         """Yield every block once, in file order. `samples_per_block` None: the source chooses.
+
+        `samples`, sorted: only these are needed; a source may then leave out others.
 
         The checks that need the data (checksum, length) are done before the iterator ends: it raises
         `CorruptImageError` rather than ending early. Closing the iterator early releases its file.
