@@ -1,0 +1,227 @@
+"""Cleaning of series: the temporal half of the maskers, for arrays."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainsieve.engine.temporal import filter as filters
+from brainsieve.engine.temporal.detrend import detrended
+from brainsieve.engine.temporal.filter import cosine_drift as create_cosine_drift
+from brainsieve.engine.temporal.high_variance import components_of, most_variable
+from brainsieve.engine.temporal.operator import (
+    CleaningSettings,
+    clean_args_to_settings,
+    normalize_standardize,
+    plan_cleaning,
+)
+from brainsieve.tables import read_confounds
+
+__all__ = ["butterworth", "clean", "create_cosine_drift", "high_variance_confounds", "standardize_signal"]
+
+
+def clean(
+    signals: Any,
+    runs: Any = None,
+    detrend: bool = True,
+    standardize: Any = "zscore_sample",
+    sample_mask: Any = None,
+    confounds: Any = None,
+    standardize_confounds: bool = True,
+    filter: str | bool = "butterworth",  # noqa: A002 - the name that scripts use
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    t_r: float | None = 2.5,
+    ensure_finite: bool = False,
+    extrapolate: bool = False,
+    **kwargs: Any,
+) -> NDArray:
+    """Detrend, filter, censor, regress confounds out of and standardize series, in this order.
+
+    Parameters
+    ----------
+    signals : array of shape (n_samples, n_series)
+        Never modified.
+    runs : array of shape (n_samples,), optional
+        Run of each sample; each run is cleaned alone, rows stay where they are.
+    detrend : bool, default=True
+        Remove a linear trend.
+    standardize : {"zscore_sample", "psc", True, False, None}, default="zscore_sample"
+        z-score (ddof 1; also True), percent signal change, or neither.
+    sample_mask : array or list of shape (n_kept,) of int or (n_samples,) of bool, optional
+        The samples to keep; with `runs`, a list with one for each run. What stands in the others changes
+        nothing.
+    confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list of these
+        What to regress out, after the same detrending and filtering. A list is stacked side by side.
+    standardize_confounds : bool, default=True
+        z-score confounds first.
+    filter : {"butterworth", "cosine", False}, default="butterworth"
+        Used where a cut-off is given.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz.
+    t_r : float, default=2.5
+        Seconds between samples.
+    ensure_finite : bool, default=False
+        Take NaN and infinities in `signals` as 0.
+    extrapolate : bool, default=False
+        Extrapolate censored samples at the ends of a run before filtering, rather than leave them out.
+    **kwargs : dict
+        ``butterworth__order``, ``butterworth__padtype``, ``butterworth__padlen``, ``butterworth__copy``.
+
+    Returns
+    -------
+    cleaned : array of shape (n_kept, n_series)
+        float32 for float32 signals, else float64 (float32 for integers of at most 32 bits).
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        Where an argument is not what it should be; the message names it.
+    """
+    values = np.asarray(signals)
+    if values.ndim not in (1, 2) or values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"signals must be numbers of shape (n_samples, n_series); they are {values.dtype} of shape "
+            f"{values.shape}."
+        )
+    settings = CleaningSettings(
+        detrend=bool(detrend),
+        standardize=normalize_standardize(standardize),
+        standardize_confounds=bool(standardize_confounds),
+        filter=filter,  # type: ignore[arg-type]
+        low_pass=low_pass,
+        high_pass=high_pass,
+        t_r=t_r,
+        ensure_finite=bool(ensure_finite),
+        extrapolate=bool(extrapolate),
+        **clean_args_to_settings(kwargs),
+    )
+    series = values[:, None] if values.ndim == 1 else values
+    n_samples = len(series)
+    plan = plan_cleaning(
+        n_samples,
+        settings,
+        confounds=read_confounds(confounds, n_samples, name="signals"),
+        sample_mask=sample_mask,
+        runs=runs,
+        name="signals",
+    )
+    cleaned = np.ascontiguousarray(series[plan.kept], dtype=_float_dtype(values))
+    if np.shares_memory(cleaned, values):
+        cleaned = cleaned.copy()
+    if not plan.is_identity or ensure_finite:
+        plan.apply(cleaned, precision=np.float32 if values.dtype == np.float32 else np.float64)
+    return cleaned[:, 0] if values.ndim == 1 else cleaned
+
+
+def _float_dtype(values: NDArray) -> np.dtype:
+    small = values.dtype.itemsize <= 4
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def standardize_signal(signals: Any, detrend: bool = False, standardize: Any = "zscore_sample") -> NDArray:
+    """z-score series or make them percent signal change.
+
+    Parameters
+    ----------
+    signals : array of shape (n_samples, n_series)
+    detrend : bool, default=False
+        Remove a linear trend first.
+    standardize : {"zscore_sample", "psc", True, False, None}, default="zscore_sample"
+
+    Returns
+    -------
+    standardized : array of shape (n_samples, n_series)
+    """
+    return clean(signals, detrend=detrend, standardize=standardize)
+
+
+def butterworth(
+    signals: Any,
+    sampling_rate: float,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    order: int = 5,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    copy: bool = False,
+) -> NDArray:
+    """Filter series forward and backward: no phase shift.
+
+    Parameters
+    ----------
+    signals : array of shape (n_samples,) or (n_samples, n_series)
+    sampling_rate : float
+        In hertz.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz.
+    order : int, default=5
+        Of the filter applied in each direction.
+    padtype : {"odd", "even", "constant", None}, default="odd"
+        How series are extended at their ends.
+    padlen : int, optional
+        By how many samples. Default: SciPy's.
+    copy : bool, default=False
+        False writes the result into `signals` where that is an array of floats.
+
+    Returns
+    -------
+    filtered : array of the shape of `signals`
+
+    Raises
+    ------
+    ValueError
+        For cut-offs that leave nothing, or series too short for the padding.
+    """
+    values = np.asarray(signals)
+    in_place = not copy and isinstance(signals, np.ndarray) and values.dtype.kind == "f"
+    CleaningSettings(low_pass=low_pass, high_pass=high_pass, t_r=1.0 / sampling_rate)
+    high = None if high_pass == 0 else high_pass
+    sections = filters.butterworth_sections(sampling_rate, low_pass, high, order)
+    if low_pass is None and high is None:
+        warnings.warn("Neither low_pass nor high_pass is given; signals are not filtered.", stacklevel=2)
+    if sections is None:
+        return values if in_place else values.copy()
+    filters.check_length(len(values), sections, padtype, padlen, "signals")
+    series = values.reshape(len(values), -1)
+    result = filters.filtered(series, sections, padtype, padlen).reshape(values.shape)
+    if in_place:
+        signals[...] = result
+        return signals
+    return result.astype(values.dtype if values.dtype.kind == "f" else np.float64, copy=False)
+
+
+def high_variance_confounds(
+    series: Any, n_confounds: int = 5, percentile: float = 2.0, detrend: bool = True
+) -> NDArray[np.float64]:
+    """Components of the most variable series.
+
+    Parameters
+    ----------
+    series : array of shape (n_samples, n_series)
+    n_confounds : int, default=5
+    percentile : float, default=2.0
+        The share of series, in percent, that are the most variable.
+    detrend : bool, default=True
+        Remove linear trends first.
+
+    Returns
+    -------
+    components : array of shape (n_samples, n_confounds)
+        Orthonormal, the strongest first.
+
+    Notes
+    -----
+    After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
+    """
+    values = np.asarray(series, dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(f"series must have shape (n_samples, n_series); it has {values.shape}.")
+    if not 0 <= percentile <= 100:
+        raise ValueError(f"percentile must lie in 0 … 100; {percentile} was given.")
+    values = detrended(values) if detrend else values
+    chosen = most_variable(np.mean(values**2, axis=0), percentile)
+    return components_of(values[:, chosen], n_confounds)
