@@ -189,6 +189,7 @@ class NiftiMapsMasker(BaseMasker):
         if n_bad:
             self._warn(f"maps_img has {n_bad} voxels that are NaN or infinite; they have weight 0.")
         maps = sparse.vstack(rows, format="csr")
+        maps.sum_duplicates()  # and so mark it as sorted: nothing is left for `transform` to tidy up
         if maps.nnz == 0:
             raise ValueError("maps_img has no weight: every voxel of every map is 0.")
         return maps, source.domain

@@ -60,6 +60,7 @@ class FileSource(Source):
         self.header = layout.header
         self._compressed = compressed
         self._opener = opener
+        self.is_local = opener is None
         if opener is None and not compressed:
             self._refuse_short_file()
 

@@ -1,0 +1,58 @@
+"""Tools for images: loading, indexing, resampling, smoothing, arithmetic, cleaning."""
+
+from brainsieve.image.arithmetic import (
+    binarize_img,
+    crop_img,
+    largest_connected_component_img,
+    math_img,
+    swap_img_hemispheres,
+    threshold_img,
+)
+from brainsieve.image.loading import (
+    check_niimg,
+    check_niimg_3d,
+    check_niimg_4d,
+    concat_imgs,
+    copy_img,
+    get_data,
+    index_img,
+    iter_img,
+    load_img,
+    new_img_like,
+)
+from brainsieve.image.resampling import (
+    coord_transform,
+    get_bounds,
+    reorder_img,
+    resample_img,
+    resample_to_img,
+)
+from brainsieve.image.streaming import clean_img, high_variance_confounds, mean_img, smooth_img
+
+__all__ = [
+    "binarize_img",
+    "check_niimg",
+    "check_niimg_3d",
+    "check_niimg_4d",
+    "clean_img",
+    "concat_imgs",
+    "coord_transform",
+    "copy_img",
+    "crop_img",
+    "get_bounds",
+    "get_data",
+    "high_variance_confounds",
+    "index_img",
+    "iter_img",
+    "largest_connected_component_img",
+    "load_img",
+    "math_img",
+    "mean_img",
+    "new_img_like",
+    "reorder_img",
+    "resample_img",
+    "resample_to_img",
+    "smooth_img",
+    "swap_img_hemispheres",
+    "threshold_img",
+]
