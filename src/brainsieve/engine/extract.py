@@ -8,7 +8,6 @@ the file's scaling, voxels that are not finite, and how little is lost in float3
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -22,6 +21,7 @@ from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.temporal.operator import TemporalOperator
+from brainsieve.engine.threads import available_cpus, single_threaded_blas
 
 Progress = Callable[[int, int], None]
 
@@ -108,23 +108,30 @@ def extract(
     guard = FiniteGuard(source)
     whole_samples = not all(_takes_some_points(request.space) for request in requests)
     threads = n_threads or available_cpus()
-    with ThreadPoolExecutor(threads, "brainsieve-space") as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(threads, "brainsieve-space") as pool:
         with closing(_blocks(source, needed, whole_samples)) as blocks:
             for block in blocks:
                 cleaned = guard.replace(block)
-                for sink in sinks:
-                    sink.take(block, cleaned, guard.finite, pool if threads > 1 else None)
+                _feed(sinks, block, cleaned, guard.finite, pool if threads > 1 else None)
                 if progress is not None:
                     progress(_n_done(block, source), source.n_samples)
-    return [Extracted(sink.finish(threads), guard.n_nonfinite, len(needed)) for sink in sinks]
+        return [Extracted(sink.finish(threads), guard.n_nonfinite, len(needed)) for sink in sinks]
 
 
-def available_cpus() -> int:
-    """Processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
+def _feed(
+    sinks: Sequence[Sink],
+    block: Block,
+    stored: NDArray,
+    finite: NDArray[np.bool_] | None,
+    pool: ThreadPoolExecutor | None,
+) -> None:
+    """Give a block to every sink: several sinks share the threads, a single one shares out its samples."""
+    if pool is None or len(sinks) == 1:
+        for sink in sinks:
+            sink.take(block, stored, finite, pool)
+        return
+    for task in [pool.submit(sink.take, block, stored, finite, None) for sink in sinks]:
+        task.result()
 
 
 class FiniteGuard:

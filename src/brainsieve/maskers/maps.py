@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
+from brainsieve.image import load_img
 from brainsieve.maskers.base import BaseMasker
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.labels import first_image
@@ -167,7 +169,13 @@ class NiftiMapsMasker(BaseMasker):
             self._refuse_other_grids(target)
         self._output_grid = target
         self._output_maps = self._maps_on(target)
-        self.maps_img_ = image(_dense(self._resampled_maps(target)), target)
+        as_given = (
+            target == self._grid and not self._n_changed and isinstance(self.maps_img, str | os.PathLike)
+        )
+        # An image that reads its data when they are asked for, where that gives the same.
+        self.maps_img_ = (
+            load_img(self.maps_img) if as_given else image(_dense(self._resampled_maps(target)), target)
+        )
         self.mask_img_ = None
         if self._mask is not None:
             self.mask_img_ = image(to_grid(self._mask, self._mask_grid, target, outside=False), target)
@@ -189,6 +197,7 @@ class NiftiMapsMasker(BaseMasker):
         if n_bad:
             self._warn(f"maps_img has {n_bad} voxels that are NaN or infinite; they have weight 0.")
         maps = sparse.vstack(rows, format="csr")
+        self._n_changed = n_bad + int(source.dtype.kind != "f" or source.is_single)
         maps.sum_duplicates()  # and so mark it as sorted: nothing is left for `transform` to tidy up
         if maps.nnz == 0:
             raise ValueError("maps_img has no weight: every voxel of every map is 0.")
@@ -216,6 +225,7 @@ class NiftiMapsMasker(BaseMasker):
             self._masked_out = outside
         else:
             self._maps = self._maps[~outside]
+            self._n_changed += 1
             self._masked_out = np.zeros(self._maps.shape[0], dtype=bool)
 
     def _fit_grid(self, imgs: Any) -> VoxelGrid:

@@ -23,13 +23,23 @@ class SparseOperator(SpatialOperator):
     """
 
     def __init__(self, matrix: sparse.sparray) -> None:
-        matrix = sparse.csr_array(matrix, dtype=np.float64)
+        # A copy of our own, tidied: SciPy sorts indices of matrices in place, together with data that are shared.
+        matrix = sparse.csr_array(matrix, dtype=np.float64, copy=True)
+        matrix.sum_duplicates()
         self.n_features, self.n_points = matrix.shape
         # Only the points with a weight are gathered: brains fill a fifth of their grids. Measured on a
         # 1.1 M voxel volume with 235 k inside: 0.36 ms, against 0.6 ms on all columns and 0.45 ms by bincount.
-        self.support = np.unique(matrix.indices).astype(np.intp)
-        compact = matrix[:, self.support] if len(self.support) < self.n_points else matrix
-        self._matrix = sparse.csr_array(compact)
+        used = np.zeros(self.n_points, dtype=bool)
+        used[matrix.indices] = True
+        self.support = np.flatnonzero(used)
+        if len(self.support) < self.n_points:
+            position = np.cumsum(used, dtype=np.int32)
+            position -= 1
+            matrix = sparse.csr_array(
+                (matrix.data, position[matrix.indices], matrix.indptr),
+                shape=(self.n_features, len(self.support)),
+            )
+        self._matrix = matrix
         self.is_costly = self._matrix.nnz > COSTLY_WEIGHTS
 
     @property
@@ -80,9 +90,11 @@ class Average(SparseOperator):
         if strategy not in ("mean", "sum"):
             raise ValueError(f"strategy must be 'mean' or 'sum', not {strategy!r}.")
         codes = np.asarray(codes)
-        points = np.flatnonzero(codes >= 0)
+        points = np.flatnonzero(codes >= 0).astype(np.int32 if len(codes) < 2**31 else np.int64)
+        points = points[np.argsort(codes[points], kind="stable")]
         counts = np.bincount(codes[points], minlength=n_features)
         weights = np.ones(len(points))
         if strategy == "mean":
-            weights = 1.0 / counts[codes[points]]
-        return cls(sparse.csr_array((weights, (codes[points], points)), shape=(n_features, len(codes))))
+            weights /= np.repeat(counts, counts)
+        ends = np.concatenate([[0], np.cumsum(counts)]).astype(points.dtype)
+        return cls(sparse.csr_array((weights, points, ends), shape=(n_features, len(codes))))

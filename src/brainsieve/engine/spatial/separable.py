@@ -32,6 +32,8 @@ class Separable(SpatialOperator):
         Target axis ``a`` is source axis ``order[a]``.
     """
 
+    is_costly = True
+
     def __init__(self, matrices: Sequence[NDArray], order: tuple[int, ...] = (0, 1, 2)) -> None:
         self.matrices = tuple(np.ascontiguousarray(m, dtype=np.float64) for m in matrices)
         self.order = tuple(order)
