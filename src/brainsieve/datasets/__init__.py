@@ -1,0 +1,30 @@
+"""Data that come with the package. Nothing here downloads.
+
+A real run for the demo, the MNI template at 4 mm, and published coordinates; each folder of data has its
+licence beside it, in ``brainsieve/datasets/data``.
+"""
+
+from brainsieve.datasets.coordinates import fetch_coords_dosenbach_2010
+from brainsieve.datasets.demo_run import DemoRun, load_demo_run
+from brainsieve.datasets.mni import (
+    MNI152_FILE_PATH,
+    load_mni152_brain_mask,
+    load_mni152_gm_mask,
+    load_mni152_gm_template,
+    load_mni152_template,
+    load_mni152_wm_mask,
+    load_mni152_wm_template,
+)
+
+__all__ = [
+    "MNI152_FILE_PATH",
+    "DemoRun",
+    "fetch_coords_dosenbach_2010",
+    "load_demo_run",
+    "load_mni152_brain_mask",
+    "load_mni152_gm_mask",
+    "load_mni152_gm_template",
+    "load_mni152_template",
+    "load_mni152_wm_mask",
+    "load_mni152_wm_template",
+]
