@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ def read_confounds(confounds: Any, n_samples: int, name: str = "the run") -> NDA
     many = isinstance(confounds, list | tuple)
     if many and not len(confounds):
         return None
-    if many and not hasattr(confounds[0], "__len__"):
+    if many and isinstance(confounds[0], numbers.Number):
         raise TypeError(
             "confounds is a list of numbers; give an array, a data frame, a path, or a list of these."
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
@@ -63,10 +61,4 @@ def orthonormal(confounds: NDArray, original: NDArray, standardize: bool, n_kept
     q, r, _ = qr(scaled, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(r))
     basis = q[:, diagonal > max(100 * EPS, max(scaled.shape) * EPS * diagonal.max())]
-    if basis.shape[1] >= n_kept - 1:
-        warnings.warn(
-            f"confounds (rank {basis.shape[1]}) explain everything in the {n_kept} samples kept: "
-            "what is left of every signal is 0. Use fewer confounds.",
-            stacklevel=6,
-        )
     return np.asarray(basis)

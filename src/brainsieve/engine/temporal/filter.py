@@ -137,8 +137,12 @@ def cosine_drift(n_samples: int, tr: float, high_pass: float) -> NDArray[np.floa
     return np.asarray(np.sqrt(2.0 / n_samples) * np.cos(np.pi / n_samples * times * k))
 
 
-def cosine_confounds(n_samples: int, settings: CleaningSettings, confounds: NDArray | None) -> NDArray | None:
-    """Cosines to regress out, or None with a warning that says why there are none.
+def cosine_confounds(
+    n_samples: int, kept: NDArray[np.intp], settings: CleaningSettings, confounds: NDArray | None
+) -> NDArray | None:
+    """Cosines to regress out of a run, or None with a warning that says why there are none.
+
+    Whether confounds hold them already is judged by the samples kept.
 
     Raises
     ------
@@ -166,7 +170,7 @@ def cosine_confounds(n_samples: int, settings: CleaningSettings, confounds: NDAr
             stacklevel=5,
         )
         return None
-    if confounds is not None and _resemble(cosines, confounds):
+    if confounds is not None and _resemble(cosines[kept], confounds[kept]):
         warnings.warn(
             "confounds hold cosines already (correlation above 0.9); none are added by filter='cosine'.",
             stacklevel=5,
@@ -176,7 +180,11 @@ def cosine_confounds(n_samples: int, settings: CleaningSettings, confounds: NDAr
 
 
 def _resemble(cosines: NDArray, confounds: NDArray) -> bool:
-    finite = np.nan_to_num(confounds - np.nanmean(confounds, axis=0))
-    norms = np.linalg.norm(finite, axis=0)
-    scaled = finite[:, norms > 0] / norms[norms > 0]
-    return bool((cosines.T @ scaled > SAME_AS_COSINE).any())
+    return bool((_unit(cosines).T @ _unit(np.nan_to_num(confounds)) > SAME_AS_COSINE).any())
+
+
+def _unit(columns: NDArray) -> NDArray[np.float64]:
+    """Columns of mean 0 and norm 1, without those that are constant."""
+    centred = columns - columns.mean(axis=0)
+    norms = np.linalg.norm(centred, axis=0)
+    return np.asarray(centred[:, norms > 0] / norms[norms > 0])

@@ -85,7 +85,7 @@ class CleanRun:
         if settings.uses_butterworth:
             self._plan_filter(n_samples, settings, name)
         if settings.filter == "cosine":
-            cosines = cosine_confounds(n_samples, settings, confounds)
+            cosines = cosine_confounds(n_samples, kept, settings, confounds)
             confounds = _beside(confounds, cosines)
         if settings.detrend and self.n_kept == 1:
             warnings.warn(
@@ -95,6 +95,7 @@ class CleanRun:
         self._basis: NDArray | None = None
         if confounds is not None and confounds.shape[1]:
             self._basis = self._confound_basis(confounds[kept], settings)
+        self.leaves_nothing = self._basis is not None and self._explains_all(self._basis.shape[1])
         self.is_identity = not self._detrend and self._sections is None and self._basis is None
         self.matrix: NDArray[np.float64] | None = None
         if not self.is_identity and (how == "matrix" or (how == "auto" and self.n_kept <= LARGE)):
@@ -129,6 +130,18 @@ class CleanRun:
         return orthonormal(
             self._before_confounds(confounds), confounds, settings.standardize_confounds, self.n_kept
         )
+
+    def _explains_all(self, rank: int) -> bool:
+        """Whether confounds leave nothing but a constant: what is found besides is rounding."""
+        detrended_here = self._detrend and len(self._range) == self.n_kept
+        if rank < self.n_kept - 1 - detrended_here:
+            return False
+        warnings.warn(
+            f"confounds (rank {rank}) explain everything in the {self.n_kept} samples kept: what is left of "
+            "every signal is 0. Use fewer confounds.",
+            stacklevel=5,
+        )
+        return True
 
     def _before_confounds(self, series: NDArray) -> NDArray[np.float64]:
         """Interpolate, detrend, filter, censor: done to signals and confounds alike."""
@@ -252,7 +265,7 @@ class TemporalOperator:
         if len(series) == 1:
             return series
         size = _size(tile, offset)
-        constant = flatten_constants(series, size, share)
+        constant = flatten_constants(series, size, np.inf if run.leaves_nothing else share)
         if self._standardize == "zscore_sample":
             zscore(series, constant)
         elif self._standardize == "psc":

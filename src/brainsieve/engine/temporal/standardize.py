@@ -27,9 +27,14 @@ def flatten_constants(series: NDArray, size: NDArray, share: float) -> NDArray[n
     series : array of shape (n_samples, n_series)
     size : array of shape (n_series,)
         |mean| + standard deviation before cleaning.
+    share : float
+        See `constant_share`; infinite where every series is known to be constant.
     """
     n_samples = len(series)
     mean = series.mean(axis=0)
+    if np.isinf(share):
+        series[...] = np.where(np.abs(mean) <= CONSTANT_SHARE[8] * size, 0, mean)
+        return np.ones(len(mean), dtype=bool)
     spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", series, series) / n_samples - mean**2, 0))
     # The difference above rounds: look closely where it says "maybe".
     maybe = np.flatnonzero(spread <= np.maximum(share, 1e-7) * (size + np.abs(mean)))
