@@ -28,9 +28,9 @@ MNI152_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_T1w.nii.gz"))
 TISSUES_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_desc-tissues_probseg.nii.gz"))
 MASK_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_desc-brain_mask.nii.gz"))
 
-# The template's box: the first voxel's centre and the extent of the 1 mm grid, in mm.
+# The template's box: the first voxel's centre, and from there to the last one's of the 1 mm grid.
 ORIGIN_MM = (-98.0, -134.0, -72.0)
-EXTENT_MM = (197, 233, 189)
+EXTENT_MM = (196, 232, 188)
 
 
 def load_mni152_template(resolution: float | None = None) -> Nifti1Image:
@@ -192,7 +192,7 @@ def _grid_of(resolution: float | None) -> VoxelGrid | None:
             f"resolution={resolution} mm is finer than 0.5 mm, the finest that makes sense "
             "of a template of 4 mm."
         )
-    n_x, n_y, n_z = (math.ceil(extent / resolution) for extent in EXTENT_MM)
+    n_x, n_y, n_z = (math.ceil(extent / resolution) + 1 for extent in EXTENT_MM)
     affine = np.diag([resolution, resolution, resolution, 1.0])
     affine[:3, 3] = ORIGIN_MM
     return VoxelGrid((n_x, n_y, n_z), affine)
