@@ -448,8 +448,8 @@ def apply_mask(
         3-D or 4-D, or a list of 3-D images. Read block by block.
     mask_img : image-like
         Binary, on the same grid.
-    dtype : dtype, default="f"
-        Of the result.
+    dtype : dtype or None, default="f"
+        Of the result; "f": float32 for integers, while floats keep theirs. None: that of the image.
     smoothing_fwhm : float, triple of float or "fast", optional
         Full width at half maximum in mm of a Gaussian applied to the whole images first.
     ensure_finite : bool, default=True
@@ -476,6 +476,8 @@ def apply_mask(
     points = np.ravel_multi_index(np.nonzero(mask), mask.shape, order="F")
     select = Select(points, grid.n_points)
     fwhm = checked_fwhm(smoothing_fwhm)
+    if dtype is None or (isinstance(dtype, str) and dtype == "f" and source.value_dtype.kind == "f"):
+        dtype = source.value_dtype
     if fwhm is None and not ensure_finite:
         values = _selected_as_is(source, points)
     else:

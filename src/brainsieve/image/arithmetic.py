@@ -116,7 +116,7 @@ def threshold_img(
     img : image-like
         3-D or 4-D.
     threshold : float or str
-        A value, or a percentile of the absolute values other than 0, such as "80%". Values equal to it stay.
+        A value, or a percentile such as "80%" of the absolute values (of the positive ones if one-sided). Values equal to it stay.
     cluster_threshold : int, default=0
         Clusters of fewer voxels (touching by faces) are set to 0 too.
     two_sided : bool, default=True
@@ -164,7 +164,7 @@ def threshold_img(
 
 
 def threshold_value(threshold: Any, values: NDArray) -> float:
-    """A threshold as a number: percentiles such as "80%" are of the values other than 0."""
+    """A threshold as a number: percentiles such as "80%" are of the positive values."""
     if isinstance(threshold, str):
         try:
             share = float(threshold.removesuffix("%"))
@@ -174,7 +174,7 @@ def threshold_value(threshold: Any, values: NDArray) -> float:
             raise ValueError(
                 f"threshold must be a number or a percentile such as '80%'; {threshold!r} was given."
             )
-        others = values[values != 0]
+        others = values[values > 0]
         return float(np.percentile(others, share)) if others.size else 0.0
     if isinstance(threshold, bool) or not np.isscalar(threshold):
         raise TypeError(f"threshold must be a number or a percentile such as '80%'; {threshold!r} was given.")
@@ -193,7 +193,7 @@ def _drop_small_clusters(volume: NDArray, least: int) -> None:
 
 
 def largest_connected_component_img(imgs: Any) -> Any:
-    """The largest connected component of each image (voxels touch by faces); others are 0.
+    """1 in the largest connected component of each image (voxels touch by faces), 0 elsewhere.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def largest_connected_component_img(imgs: Any) -> Any:
         return [largest_connected_component_img(img) for img in imgs]
     img = check_niimg(imgs, ensure_ndim=3)
     data = np.array(get_data(img))
-    return new_img_like(img, np.where(largest_component(data != 0), data, 0).astype(data.dtype))
+    return new_img_like(img, largest_component(data != 0).astype(data.dtype))
 
 
 def crop_img(

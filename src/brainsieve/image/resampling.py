@@ -315,7 +315,8 @@ def reorder_img(img: Any, resample: str | None = None, copy_header: bool = True)
                 "The image is rotated: its axes are oblique to the world's. Say how to interpolate: "
                 "resample='continuous', 'linear' or 'nearest'."
             )
-        sizes = np.sqrt((axes**2).sum(axis=0))
+        # Sheared axes (a rotation of unequal sizes) keep their volume so.
+        sizes = np.abs(np.diag(np.linalg.qr(axes)[1]))
         return resample_img(img, np.diag(sizes), interpolation=resample, copy_header=copy_header)
     turned = nib.as_closest_canonical(img)
     return new_img_like(turned, np.asanyarray(turned.dataobj), turned.affine, copy_header)

@@ -53,7 +53,8 @@ class SampleWriter:
         if self._path is not None:
             folder, name = os.path.split(self._path)
             self._unfinished = os.path.join(folder, f"unfinished_{name}")
-            self._stream = ImageOpener(self._unfinished, "wb", compresslevel=1)
+            packed = {"compresslevel": 1} if name.endswith(".gz") else {}
+            self._stream = ImageOpener(self._unfinished, "wb", **packed)
             header = nib.Nifti1Image(
                 np.broadcast_to(np.zeros(1, self._dtype), self._shape),
                 self._grid.affine,
