@@ -80,6 +80,13 @@ class StandInType(type):
         )
 
 
+def _cache(self: Any, function: Callable[..., Any], func_memory_level: int = 1, **options: Any) -> Any:
+    """Cache a function with the masker's memory, which nilearn's estimators ask of their maskers."""
+    if self.memory_.location is None or self._memory_level < func_memory_level:
+        return function
+    return self.memory_.cache(function, **options)
+
+
 def _stand_in_class(name: str) -> type:
     import nilearn.maskers
 
@@ -94,6 +101,7 @@ def _stand_in_class(name: str) -> type:
     }
     contents = {
         **methods,
+        "_cache": _cache,
         "__module__": __name__,
         "__doc__": ours.__doc__,
         "__init__": ours.__init__,

@@ -36,7 +36,7 @@ from brainsieve.maskers.cache import cached, digest, effective_level, memory_for
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_container, container_rows, final_dtype
 from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
-from brainsieve.maskers.recipe import Order, Recipe, listed, signals_of
+from brainsieve.maskers.recipe import N_NAMED, Order, Recipe, signals_of
 
 # Parameters that change no number, hence belong to no cache key.
 NOT_IN_KEYS = ("memory", "memory_level", "verbose", "reports", "cmap", "n_jobs")
@@ -304,10 +304,11 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         if not len(poor):
             return
         values[:, poor] = np.nan
-        named = [f"{order.names[i]} ({found[i] / max(expected[i], 1e-300):.0%})" for i in poor]
+        some = ", ".join(f"{order.names[i]!r} ({found[i] / max(expected[i], 1):.0%})" for i in poor[:N_NAMED])
+        more = f" and {len(poor) - N_NAMED} more" if len(poor) > N_NAMED else ""
         warnings.warn(
             f"{source.name}: {len(poor)} {order.what}s are covered less than min_coverage={least:g}; "
-            f"their columns are NaN: {listed(named)}.",
+            f"their columns are NaN: {some}{more}.",
             stacklevel=5,
         )
 

@@ -1,0 +1,125 @@
+"""Scripts written for nilearn run on our engine, and give what they gave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import nibabel as nib
+import nilearn.decoding
+import nilearn.decomposition
+import nilearn.glm.first_level
+import nilearn.maskers
+import nilearn.regions
+import numpy as np
+import pandas as pd
+import pytest
+
+import brainsieve.maskers
+from brainsieve import accelerate
+
+
+@pytest.fixture
+def run(rng):
+    data = rng.normal(100, 5, (10, 10, 10, 60))
+    labels = np.tile(["a", "b"], 30)
+    data[3:7, 3:7, 3:7, labels == "b"] += 6
+    mask = np.zeros((10, 10, 10), np.uint8)
+    mask[2:8, 2:8, 2:8] = 1
+    affine = np.diag([3.0, 3, 3, 1])
+    return nib.Nifti1Image(data, affine), nib.Nifti1Image(mask, affine), labels
+
+
+def decoded(run):
+    img, mask, labels = run
+    decoder = nilearn.decoding.Decoder(mask=mask, cv=3, standardize="zscore_sample").fit(img, labels)
+    return decoder.coef_img_["a"].get_fdata(), decoder.masker_
+
+
+def modelled(run):
+    img, mask, _ = run
+    events = pd.DataFrame({"onset": np.arange(0, 110, 20.0), "duration": 8.0, "trial_type": "x"})
+    model = nilearn.glm.first_level.FirstLevelModel(t_r=2.0, mask_img=mask, smoothing_fwhm=4)
+    model.fit(img, events)
+    return model.compute_contrast("x").get_fdata(), model.masker_
+
+
+def components(run):
+    img, mask, _ = run
+    ica = nilearn.decomposition.CanICA(
+        n_components=1, mask=mask, random_state=0, n_init=2, standardize="zscore_sample"
+    ).fit(img)
+    found = ica.components_img_.get_fdata()
+    return np.abs(found), ica.masker_
+
+
+@pytest.mark.parametrize("analysis", [decoded, modelled, components])
+def test_analyses_of_the_host_run_on_our_maskers_with_the_same_results(analysis, run):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, theirs = analysis(run)
+        with accelerate.accelerated():
+            got, ours = analysis(run)
+    assert not isinstance(theirs, brainsieve.maskers.BaseMasker)
+    assert isinstance(ours, brainsieve.maskers.BaseMasker)
+    np.testing.assert_allclose(got, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_names_are_exchanged_and_put_back():
+    original = nilearn.maskers.NiftiMasker
+    made_before = original()
+    with accelerate.accelerated() as replaced:
+        assert "maskers.NiftiMasker" in replaced and "signal.clean" in replaced
+        assert issubclass(nilearn.maskers.NiftiMasker, brainsieve.maskers.NiftiMasker)
+        # Checks inside the host hold, for objects of both packages.
+        assert isinstance(made_before, nilearn.maskers.NiftiMasker)
+        assert isinstance(brainsieve.maskers.NiftiMasker(), nilearn.maskers.BaseMasker)
+        assert not isinstance(made_before, nilearn.maskers.NiftiLabelsMasker)
+    assert nilearn.maskers.NiftiMasker is original
+    assert not accelerate.is_installed()
+
+
+def test_the_report_tells_what_is_kept_and_the_times(run):
+    img, mask, _ = run
+    with accelerate.accelerated():
+        nilearn.maskers.NiftiMasker(mask).fit().transform(img)
+        report = accelerate.report()
+    assert report["times"]["maskers.NiftiMasker.transform"][1] == 1
+    assert "maskers.NiftiMasker" not in report["kept"]
+
+
+def test_a_script_runs_unchanged(tmp_path, run):
+    img, mask, _ = run
+    nib.save(img, tmp_path / "run.nii.gz")
+    nib.save(mask, tmp_path / "mask.nii.gz")
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys
+            from nilearn.maskers import NiftiMasker
+            from nilearn import image
+            folder = sys.argv[1]
+            masker = NiftiMasker(f"{folder}/mask.nii.gz", standardize="zscore_sample").fit()
+            signals = masker.transform(image.load_img(f"{folder}/run.nii.gz"))
+            print(type(masker).__mro__[1].__module__, signals.shape, __name__)
+            """
+        )
+    )
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "brainsieve.accelerate",
+        "-v",
+        str(script),
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "brainsieve.maskers.nifti (60, 216) __main__"
+    assert "replaced" in done.stderr and "maskers.NiftiMasker.transform" in done.stderr
+    missing = subprocess.run([*command[:-2], "no.py"], capture_output=True, text=True)
+    assert missing.returncode == 2 and "no such file" in missing.stderr
