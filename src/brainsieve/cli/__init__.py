@@ -1,0 +1,77 @@
+"""The command `brainsieve`: what people who write no Python need.
+
+Importing this costs next to nothing, so that ``brainsieve --help`` answers at once; what a command needs is
+imported when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+DONE, FAILED, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name. Default: those of the process.
+
+    Returns
+    -------
+    code : int
+        0: done. 1: a file or a value is not what it should be, and one line on standard error says so.
+        2: the command line itself is wrong. 70: a defect of the program. 130: interrupted.
+    """
+    from brainsieve.cli.arguments import parser
+
+    arguments = parser().parse_args(argv)
+    if arguments.command is None:
+        parser().print_help()
+        return USAGE
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was written.", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left: what Python flushes at its end must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        if arguments.debug:
+            raise
+        return _fail(_one_line(error), FAILED)
+    except Exception as error:
+        if arguments.debug:
+            raise
+        what = f"{type(error).__name__}: {_one_line(error)}"
+        return _fail(f"this should not happen: {what} (--debug shows where; please report it)", BUG)
+
+
+def _run(arguments: object) -> int:
+    command = arguments.command  # type: ignore[attr-defined]
+    if command == "extract":
+        from brainsieve.cli.extract import run_extract
+
+        return run_extract(arguments)
+    from brainsieve.demo import run_demo
+
+    run_demo(arguments.output, quiet=arguments.quiet)  # type: ignore[attr-defined]
+    return DONE
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"brainsieve: error: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, MemoryError) and not str(error):
+        return "not enough memory."
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,109 @@
+"""What a person sees while a command runs: steps, warnings, and a bar where there is a terminal.
+
+All of it goes to standard error; standard output is for data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+BAR_WIDTH = 24
+# Where no terminal shows a bar, a line tells how far it is this often, in seconds.
+LINE_EVERY_S = 10.0
+
+
+class Console:
+    """Lines and bars on standard error.
+
+    Parameters
+    ----------
+    quiet : bool
+        Only warnings (and errors, which are not this class's) are shown.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.warnings: list[str] = []
+        self._open_bar = False
+
+    def say(self, step: str, text: str) -> None:
+        """A step and what there is to say of it."""
+        if not self.quiet:
+            self._line(f"{step:<10}{text}")
+
+    def warn(self, text: str) -> None:
+        """A warning, on one line, kept for the record too."""
+        text = " ".join(text.split())
+        self.warnings.append(text)
+        self._line(f"warning:  {text}")
+
+    def progress(self, what: str) -> Progress | None:
+        """A function to call with how many are done, and of how many."""
+        return None if self.quiet else Progress(self, what)
+
+    @contextmanager
+    def showing_warnings(self) -> Iterator[None]:
+        """Show Python's warnings for users as lines, each once, and leave out those for programmers."""
+
+        def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+            if issubclass(category, UserWarning | RuntimeWarning) and str(message) not in seen:
+                seen.add(str(message))
+                self.warn(str(message))
+
+        seen: set[str] = set()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = show
+            yield
+
+    def bar(self, text: str) -> None:
+        """Draw over the current line."""
+        width = shutil.get_terminal_size().columns
+        print(f"\r{text[: width - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        self._open_bar = True
+
+    def _line(self, text: str) -> None:
+        if self._open_bar:
+            print("\r\x1b[K", end="", file=sys.stderr)
+            self._open_bar = False
+        print(text, file=sys.stderr, flush=True)
+
+    def close_bar(self) -> None:
+        if self._open_bar:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._open_bar = False
+
+
+class Progress:
+    """How far a pass over a run is: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._console = console
+        self._what = what
+        self._start = self._last = time.monotonic()
+        self._on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __call__(self, n_done: int, n_total: int) -> None:
+        now = time.monotonic()
+        if self._on_terminal:
+            if n_done >= n_total:
+                self._console.close_bar()
+            elif now - self._last > 0.05:
+                self._last = now
+                self._console.bar(self._drawn(n_done, n_total, now))
+        elif now - self._last > LINE_EVERY_S and n_done < n_total:
+            self._last = now
+            self._console.say("", f"{n_done} of {n_total} {self._what}")
+
+    def _drawn(self, n_done: int, n_total: int, now: float) -> str:
+        filled = int(BAR_WIDTH * n_done / n_total)
+        left = (now - self._start) * (n_total - n_done) / max(n_done, 1)
+        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        return f"{'reading':<10}{bar} {n_done}/{n_total} {self._what}, {left:.0f} s left"

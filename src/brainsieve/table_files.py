@@ -1,0 +1,141 @@
+"""Tables that the package writes: TSV, CSV or Parquet by suffix, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+SUFFIXES = (".tsv", ".csv", ".parquet")
+# Ten digits: more than any scanner has, half the bytes of float64 written out in full.
+FLOAT_FORMAT = "%.10g"
+# As BIDS writes a value that is not there.
+MISSING = "n/a"
+
+
+def checked_table_path(path: str | os.PathLike) -> Path:
+    """The path of a table that can be written, checked before any work is done.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is none that is known, or the folder is missing or cannot be written to.
+    ImportError
+        If the suffix is ``.parquet`` and pyarrow is not installed.
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"{str(path)!r}: the suffix tells the kind of table; it must be one of {', '.join(SUFFIXES)}."
+        )
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder; give the name of a file.")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"{str(path)!r}: the folder {str(folder)!r} does not exist; make it first.")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{str(path)!r}: the folder {str(folder)!r} cannot be written to.")
+    if path.suffix.lower() == ".parquet":
+        _check_parquet(path)
+    return path
+
+
+def write_table(frame: pd.DataFrame, path: str | os.PathLike, index_label: str | None = None) -> None:
+    """Write a data frame by the suffix of a path.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Text files get ten digits of a number, and ``n/a`` where one is missing.
+    path : path
+        Ending in ``.tsv``, ``.csv`` or ``.parquet``. The file appears when it is complete.
+    index_label : str, optional
+        Header of the index, which is written only if this is given.
+    """
+    path = checked_table_path(path)
+    with replacing(path) as file:
+        if path.suffix.lower() == ".parquet":
+            frame.to_parquet(file.name, index=index_label is not None)
+        else:
+            _write_text(frame, file.name, "\t" if path.suffix.lower() == ".tsv" else ",", index_label)
+
+
+def _write_text(frame: pd.DataFrame, target: str | IO[str], separator: str, index_label: str | None) -> None:
+    frame.to_csv(
+        target,
+        sep=separator,
+        index=index_label is not None,
+        index_label=index_label,
+        float_format=FLOAT_FORMAT,
+        na_rep=MISSING,
+        lineterminator="\n",
+    )
+
+
+def print_table(frame: pd.DataFrame, stream: IO[str]) -> None:
+    """Write a data frame as TSV to an open stream."""
+    _write_text(frame, stream, "\t", None)
+
+
+def frame_of(values: NDArray, names: Sequence[str]) -> pd.DataFrame:
+    """Signals (n_samples, n_features) as a data frame whose columns have distinct names."""
+    import pandas as pd
+
+    return pd.DataFrame(np.atleast_2d(values), columns=distinct(names))
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Number the second and later ones of equal names: a table with two columns of one name misleads."""
+    taken = set(names)
+    seen: set[str] = set()
+    result = []
+    for name in names:
+        unique, number = name, 1
+        while unique in seen or (number > 1 and unique in taken):
+            number += 1
+            unique = f"{name}_{number}"
+        seen.add(unique)
+        result.append(unique)
+    return result
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path` that takes its place if all goes well, and is gone if not."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.absolute().parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False
+    ) as file:
+        try:
+            yield file
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    # The only way to read it is to set it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _check_parquet(path: Path) -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            f"{str(path)!r}: Parquet files need pyarrow; pip install 'brainsieve[cohort]', or write .tsv."
+        ) from None
