@@ -81,9 +81,8 @@ def print_decode(folder: Path, arguments: argparse.Namespace) -> float:
 
 
 def print_cases(folder: Path, arguments: argparse.Namespace, floor: float) -> None:
-    print(
-        "| with detrend, band-pass, 24 confounds, z-score | ours | × decode | compile | peak | peer | peer's peak | peer / ours |"
-    )
+    columns = ("ours", "× decode", "compile", "peak", "peer", "peer's peak", "peer / ours")
+    print(f"| with detrend, band-pass, 24 confounds, z-score | {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|---|---|")
     for case in (name.removeprefix("brainsieve: ") for name in CASES if name.startswith("brainsieve: ")):
         ours = measure(f"brainsieve: {case}", folder, arguments.volumes, arguments.dtype, arguments.repeats)

@@ -271,8 +271,11 @@ def test_a_flipped_bit_in_a_compressed_file_is_an_error(position, bit, tmp_path)
     data = bytearray(path.read_bytes())
     # Not the ten bytes of gzip's own header, some of which say nothing about the data.
     at = 10 + position % (len(data) - 10)
+    whole = gzip.decompress(bytes(data))
     data[at] ^= 1 << bit
     path.write_bytes(bytes(data))
+    if at == len(data) - 9 and gzip.decompress(bytes(data)) == whole:
+        return  # bits that fill up the last byte before the checksum mean nothing
     with pytest.raises((CorruptImageError, ValueError, TypeError)):
         consume(path)
 

@@ -8,7 +8,7 @@ the file's scaling, voxels that are not finite, and how little is lost in float3
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -317,6 +317,7 @@ class DeviationSink(LinearSink):
             self.offset = self.offset + self.source.inter * self._of_ones
 
     def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
+        assert self._first is not None
         deviations = np.subtract(stored, self._first, dtype=np.float32, casting="unsafe")
         features = self.request.space.forward(deviations)
         out[...] = features if self.source.slope == 1 else features * self.source.slope
@@ -416,14 +417,16 @@ def _columns(space: SpatialOperator, points: slice) -> SpatialOperator:
     raise TypeError(f"{type(space).__name__} needs all points of a sample at once.")
 
 
-def _blocks(source: Source, needed: NDArray[np.intp], whole_samples: bool) -> Iterator[Block]:
+def _blocks(source: Source, needed: NDArray[np.intp], whole_samples: bool) -> Generator[Block, None, None]:
     samples = None if len(needed) == source.n_samples else needed
     if whole_samples and source.points_first:
         return _gathered(source, needed)
     return source.blocks(samples=samples)
 
 
-def _gathered(source: Source, needed: NDArray[np.intp], at_once: int | None = None) -> Iterator[Block]:
+def _gathered(
+    source: Source, needed: NDArray[np.intp], at_once: int | None = None
+) -> Generator[Block, None, None]:
     """Blocks of whole samples from a source that gives blocks of points, in as many passes as memory asks."""
     n_points = source.domain.n_points
     at_once = at_once or max(1, GATHER_BYTES // (n_points * source.dtype.itemsize))
@@ -458,7 +461,7 @@ class OneBlock(Source):
 
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         yield Block(slice(0, self.n_samples), slice(0, self.domain.n_points), self._values)
 
     @property

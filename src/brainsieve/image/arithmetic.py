@@ -116,7 +116,8 @@ def threshold_img(
     img : image-like
         3-D or 4-D.
     threshold : float or str
-        A value, or a percentile such as "80%" of the absolute values (of the positive ones if one-sided). Values equal to it stay.
+        A value, or a percentile such as "80%" of the absolute values (of the positive ones if
+        one-sided). Values equal to it stay.
     cluster_threshold : int, default=0
         Clusters of fewer voxels (touching by faces) are set to 0 too.
     two_sided : bool, default=True

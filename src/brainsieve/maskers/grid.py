@@ -36,7 +36,9 @@ def read_volumes(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:
     try:
         source = open_source(img)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") if type(error) in (TypeError, ValueError) else error
+        if type(error) in (TypeError, ValueError):
+            raise type(error)(f"{name}: {error}") from None
+        raise
     if not isinstance(source.domain, VoxelGrid):
         raise TypeError(f"{name} must be a volume; {source.name} is {source.domain.describe()}.")
     return read_all(source), source.domain

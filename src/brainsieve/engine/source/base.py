@@ -9,7 +9,7 @@ the blocks: it is linear, hence cheaper to undo on features, which `extract` doe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +71,7 @@ class Source(ABC):
     @abstractmethod
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         """Yield every block once, in file order. `samples_per_block` None: the source chooses.
 
         `samples`, sorted: only these are needed; a source may then leave out others.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, BinaryIO
 
@@ -57,7 +57,7 @@ class FileSource(Source):
         self.is_single = layout.is_single
         self.dtype = _streamed_dtype(layout.dtype)
         self.slope, self.inter, self.tr = layout.slope, layout.inter, layout.tr
-        self.header = layout.header
+        self.header: Any = layout.header
         self._compressed = compressed
         self._opener = opener
         self.is_local = opener is None
@@ -83,13 +83,15 @@ class FileSource(Source):
 
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         per_block = samples_per_block or max(1, BUFFER_BYTES // max(1, self.layout.sample_bytes))
         spans = list(_spans(self.n_samples, per_block, samples))
         most = max((stop - start for start, stop in spans), default=1)
         if self._compressed or self._opener is not None:
-            ahead = iter(Ahead(lambda buffers: self._decode(buffers, spans), most * self.layout.sample_bytes))
-            with closing(ahead):  # type: ignore[type-var]
+            ahead: Any = iter(
+                Ahead(lambda buffers: self._decode(buffers, spans), most * self.layout.sample_bytes)
+            )
+            with closing(ahead):
                 for (start, stop), values in ahead:
                     yield self._block(start, stop, values)
         else:
@@ -112,25 +114,25 @@ class FileSource(Source):
                 if buffer is None:  # nobody wants more
                     return
                 part = buffer[: (stop - start) * self.layout.sample_bytes]
-                fill(stream, memoryview(part), self.path, expected, wanted)
+                fill(stream, part.data, self.path, expected, wanted)
                 at = wanted + len(part)
                 yield (start, stop), part.view(self.layout.dtype).reshape(stop - start, -1)
             skip(stream, expected - at, self.path, expected, at)
             if self._compressed:
                 read_to_end(stream, self.path)
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> Any:
         stream: Any = open_plain(self.path) if self._opener is None else self._opener()
         return _OwningGzip(stream) if self._compressed else stream
 
-    def _read(self, spans: list[tuple[int, int]], most: int) -> Iterator[Block]:
+    def _read(self, spans: list[tuple[int, int]], most: int) -> Generator[Block, None, None]:
         buffer = np.empty(most * self.layout.sample_bytes, dtype=np.uint8)
         with open_plain(self.path) as stream:
             for start, stop in spans:
                 wanted = self.layout.offset + start * self.layout.sample_bytes
                 part = buffer[: (stop - start) * self.layout.sample_bytes]
                 stream.seek(wanted)
-                fill(stream, memoryview(part), self.path, self.layout.expected_bytes, wanted)
+                fill(stream, part.data, self.path, self.layout.expected_bytes, wanted)
                 yield self._block(start, stop, part.view(self.layout.dtype).reshape(stop - start, -1))
             if size_of(stream) < self.layout.expected_bytes:
                 raise CorruptImageError(
@@ -144,7 +146,7 @@ class _OwningGzip:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._decoder = gzip_stream(stream)
-        self.readinto = self._decoder.readinto  # type: ignore[attr-defined]
+        self.readinto = self._decoder.readinto
         self.read = self._decoder.read
 
     def __enter__(self) -> _OwningGzip:

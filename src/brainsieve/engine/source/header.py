@@ -135,7 +135,7 @@ def nifti_layout(stream: BinaryIO, name: str) -> Layout:
     """Read the header of a single-file NIfTI at the start of a stream; leaves the stream somewhere behind it."""
     first = _exactly(stream, 348, name)
     two = first[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
-    header_class = nib.Nifti2Header if two else nib.Nifti1Header
+    header_class: Any = nib.Nifti2Header if two else nib.Nifti1Header
     if two:
         first += _exactly(stream, 540 - 348, name)
     if first[:4] not in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c", b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"):
@@ -189,9 +189,8 @@ def layout_of(header: Any, name: str, offset: int) -> Layout:
         affine = header.get_best_affine()
     except (HeaderDataError, ValueError) as error:
         raise ValueError(f"{name}: its header gives no affine: {error}") from None
-    slope, inter = 1.0, 0.0
-    if hasattr(header, "get_slope_inter"):
-        slope, inter = checked_scaling(*header.get_slope_inter(), name)
+    found = header.get_slope_inter() if hasattr(header, "get_slope_inter") else (None, None)
+    slope, inter = checked_scaling(found[0], found[1], name)
     dtype = checked_dtype(header.get_data_dtype(), name)
     if offset < 0:
         raise CorruptImageError(f"{name}: its header puts the data at byte {offset}.")

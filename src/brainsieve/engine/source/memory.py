@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +50,7 @@ class ImageSource(Source):
 
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         n_points = self.domain.n_points
         per_block = samples_per_block or max(1, BLOCK_BYTES // (n_points * self.dtype.itemsize))
         for start, stop in _spans(self.n_samples, per_block, samples):
@@ -70,4 +69,4 @@ class ImageSource(Source):
 
 def is_cached(img: Any) -> bool:
     """Whether an image holds an array, hence values that may differ from its file's."""
-    return not nib.is_proxy(img.dataobj) or img.in_memory
+    return isinstance(img.dataobj, np.ndarray) or img.in_memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -82,9 +83,8 @@ def _from_many(images: Iterable[Any], join_4d: bool) -> Source:
 def _from_path(path: str, wildcards: bool) -> Source:
     if is_url(path):
         return _from_url(path)
-    import brainsieve
-
-    expand = wildcards and getattr(brainsieve, "EXPAND_PATH_WILDCARDS", True)
+    # The package's constant, without importing what lies above the engine.
+    expand = wildcards and getattr(sys.modules.get("brainsieve"), "EXPAND_PATH_WILDCARDS", True)
     if not os.path.exists(path):
         if expand and any(c in path for c in GLOB_CHARACTERS):
             matches = sorted(glob.glob(path))
@@ -106,7 +106,7 @@ def _from_nifti(path: str) -> Source:
     with open_plain(path) as file:
         compressed = is_gzip(file.read(2))
         file.seek(0)
-        layout = nifti_layout(gzip_stream(file) if compressed else file, path)  # type: ignore[arg-type]
+        layout = nifti_layout(gzip_stream(file) if compressed else file, path)
     return FileSource(path, layout, compressed)
 
 
@@ -153,7 +153,8 @@ def _from_image(img: Any) -> Source:
             return source
         return ImageSource(img, name)
     if isinstance(img, nib.MGHImage):
-        layout = layout_of(img.header, path, offset=img.header.get_data_offset())
+        header: Any = img.header
+        layout = layout_of(header, path, offset=header.get_data_offset())
         with open_plain(path) as file:
             compressed = is_gzip(file.read(2))
         return FileSource(path, layout, compressed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class SequenceSource(Source):
 
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         for source, start in zip(self._sources, self._starts[:-1].tolist(), strict=True):
             own = None
             if samples is not None:

@@ -13,19 +13,20 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.exceptions import CorruptImageError
 
+fast_gzip: Any
+fast_error: Any
 try:
     from isal import igzip as fast_gzip
     from isal.isal_zlib import error as fast_error
 except ImportError:  # no wheel for this platform: the standard library decodes the same, half as fast
-    fast_gzip = standard_gzip
-    fast_error = zlib.error
+    fast_gzip, fast_error = standard_gzip, zlib.error
 
 # Buffers that the decoder may fill before the first is used.
 N_AHEAD = 3
@@ -36,16 +37,13 @@ def is_gzip(first_bytes: bytes) -> bool:
     return first_bytes[:2] == b"\x1f\x8b"
 
 
-def gzip_stream(stream: BinaryIO) -> BinaryIO:
+def gzip_stream(stream: Any) -> Any:
     """Decode a stream of gzip members; CRC and length of each are checked at its end."""
-    return fast_gzip.GzipFile(fileobj=stream, mode="rb") if fast_gzip is standard_gzip else _fast(stream)
+    decoder = fast_gzip.GzipFile if fast_gzip is standard_gzip else fast_gzip.IGzipFile
+    return decoder(fileobj=stream, mode="rb")
 
 
-def _fast(stream: BinaryIO) -> BinaryIO:
-    return fast_gzip.IGzipFile(fileobj=stream, mode="rb")  # type: ignore[no-any-return]
-
-
-def fill(stream: BinaryIO, buffer: memoryview, name: str, expected: int, at: int) -> None:
+def fill(stream: Any, buffer: memoryview, name: str, expected: int, at: int) -> None:
     """Fill a buffer, or say what is missing.
 
     Parameters
@@ -59,7 +57,7 @@ def fill(stream: BinaryIO, buffer: memoryview, name: str, expected: int, at: int
     """
     got = 0
     while got < len(buffer):
-        n = decoded(lambda: stream.readinto(buffer[got:]), name)  # type: ignore[attr-defined]  # noqa: B023
+        n = decoded(lambda: stream.readinto(buffer[got:]), name)  # noqa: B023
         if not n:
             raise CorruptImageError(
                 f"{name} ends too early: its header promises {expected} bytes, {at + got} are there. "
@@ -81,7 +79,7 @@ def decoded(read: Callable[[], Any], name: str) -> Any:
         raise CorruptImageError(f"{name} is corrupt: {error}. Fetch or write it again.") from None
 
 
-def skip(stream: BinaryIO, n_bytes: int, name: str, expected: int, at: int) -> None:
+def skip(stream: Any, n_bytes: int, name: str, expected: int, at: int) -> None:
     """Read over bytes of a stream that cannot seek cheaply."""
     buffer = memoryview(bytearray(min(n_bytes, SKIPPED_AT_ONCE)))
     done = 0
@@ -91,10 +89,10 @@ def skip(stream: BinaryIO, n_bytes: int, name: str, expected: int, at: int) -> N
         done += len(part)
 
 
-def read_to_end(stream: BinaryIO, name: str) -> None:
+def read_to_end(stream: Any, name: str) -> None:
     """Decode what follows the data: the checksum is behind it."""
     buffer = bytearray(SKIPPED_AT_ONCE)
-    while decoded(lambda: stream.readinto(buffer), name):  # type: ignore[attr-defined]
+    while decoded(lambda: stream.readinto(buffer), name):
         pass
 
 

@@ -45,7 +45,7 @@ class Select(SpatialOperator):
 
     def _adjoint(self, signals: NDArray) -> NDArray:
         scattered = np.zeros((len(signals), self.n_points), dtype=signals.dtype)
-        np.add.at(scattered, (slice(None), self.points), signals)
+        np.add.at(scattered.T, self.points, signals.T)
         return scattered
 
     def tosparse(self) -> sparse.csr_array:

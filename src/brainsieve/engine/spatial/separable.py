@@ -37,16 +37,14 @@ class Separable(SpatialOperator):
     def __init__(self, matrices: Sequence[NDArray], order: tuple[int, ...] = (0, 1, 2)) -> None:
         self.matrices = tuple(np.ascontiguousarray(m, dtype=np.float64) for m in matrices)
         self.order = tuple(order)
-        self.source_shape: Shape = tuple(m.shape[1] for m in self.matrices)  # type: ignore[assignment]
-        self.target_shape: Shape = tuple(  # type: ignore[assignment]
-            self.matrices[axis].shape[0] for axis in self.order
-        )
+        self.source_shape: Shape = tuple(m.shape[1] for m in self.matrices)
+        self.target_shape: Shape = tuple(self.matrices[axis].shape[0] for axis in self.order)
         self.n_points = int(np.prod(self.source_shape))
         self.n_features = int(np.prod(self.target_shape))
         # What a block reads of the source: beyond it all weights are 0.
-        self._reach: Box = tuple(_nonzero_columns(m) for m in self.matrices)  # type: ignore[assignment]
+        self._reach = tuple(_nonzero_columns(m) for m in self.matrices)
         cut = [np.ascontiguousarray(m[:, r]) for m, r in zip(self.matrices, self._reach, strict=True)]
-        self._working = {
+        self._working: dict[np.dtype, list[NDArray]] = {
             np.dtype(np.float64): cut,
             np.dtype(np.float32): [m.astype(np.float32) for m in cut],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,7 @@ def butterworth_sections(
             stacklevel=4,
         )
         return None
+    band: Any
     if low is None:
         band, kind = high, "highpass"
     elif high is None:

@@ -66,7 +66,7 @@ def _power(source: Source, kept: NDArray[np.intp], detrend: bool) -> NDArray[np.
     # Sums are of deviations from the first sample: squares of large means would swallow small changes.
     first = np.full(n_points, np.nan)
     sums, squares, trends = (np.zeros(n_points) for _ in range(3))
-    with closing(source.blocks(samples=kept)) as blocks:  # type: ignore[type-var]
+    with closing(source.blocks(samples=kept)) as blocks:
         for block in blocks:
             for sample, row in zip(range(block.samples.start, block.samples.stop), block.values, strict=True):
                 if position[sample] < 0:

@@ -112,7 +112,7 @@ def _refuse_bad_number(name: str, value: Any) -> None:
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number or None; {value!r} ({type(value).__name__}) was given.")
     least = "positive" if name == "t_r" else "not negative"
-    if not np.isfinite(value) or value < 0 or (name == "t_r" and value == 0):
+    if not np.isfinite(float(value)) or value < 0 or (name == "t_r" and value == 0):
         raise ValueError(f"{name} must be finite and {least}; {value!r} was given.")
 
 
