@@ -84,7 +84,7 @@ def _seeds(inside: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 def _write_run(
     path: Path, inside: np.ndarray, n_volumes: int, dtype: np.dtype, rng: np.random.Generator
 ) -> None:
-    """Volume by volume: noise of 2 % on a mean of about 1000 inside the brain, 0 outside."""
+    """Volume by volume: noise of 2 % on a mean of about 1000 inside the brain, and the air's outside."""
     header = nib.Nifti1Header()
     header.set_data_shape((*inside.shape, n_volumes))
     header.set_data_dtype(dtype)
@@ -102,6 +102,7 @@ def _write_run(
         stream.write(b"\0" * 4)
         volume = np.zeros(inside.shape, dtype=dtype.newbyteorder("<"))
         for _ in range(n_volumes):
+            volume[...] = rng.integers(0, 12, inside.shape)
             volume[inside] = mean + 20 * rng.standard_normal(n_inside)
             stream.write(volume.tobytes(order="F"))
     unfinished.rename(path)

@@ -6,6 +6,7 @@ import gzip
 import os
 import threading
 import warnings
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -264,6 +265,13 @@ def test_truncated_files_are_named(name, share, tmp_path):
         consume(path)
 
 
+def _decoded(packed: bytes) -> bytes | None:
+    try:
+        return gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
 @given(position=st.integers(0, 10**6), bit=st.integers(0, 7))
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_bit_in_a_compressed_file_is_an_error(position, bit, tmp_path):
@@ -274,8 +282,8 @@ def test_a_flipped_bit_in_a_compressed_file_is_an_error(position, bit, tmp_path)
     whole = gzip.decompress(bytes(data))
     data[at] ^= 1 << bit
     path.write_bytes(bytes(data))
-    if at == len(data) - 9 and gzip.decompress(bytes(data)) == whole:
-        return  # bits that fill up the last byte before the checksum mean nothing
+    if _decoded(bytes(data)) == whole:
+        return  # codes that no byte uses, bits that fill up the last byte: nothing has changed
     with pytest.raises((CorruptImageError, ValueError, TypeError)):
         consume(path)
 
