@@ -12,9 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from brainsieve.engine.source.base import Block, Source
 from brainsieve.engine.spatial.average import SparseOperator
@@ -104,6 +106,7 @@ def extract(
     for request in requests:
         _check(source, request)
     sinks = [_make_sink(source, request) for request in requests]
+    takers = _stacked(sinks)
     needed = _needed_samples(source, requests)
     guard = FiniteGuard(source)
     whole_samples = not all(_takes_some_points(request.space) for request in requests)
@@ -112,14 +115,14 @@ def extract(
         with closing(_blocks(source, needed, whole_samples)) as blocks:
             for block in blocks:
                 cleaned = guard.replace(block)
-                _feed(sinks, block, cleaned, guard.finite, pool if threads > 1 else None)
+                _feed(takers, block, cleaned, guard.finite, pool if threads > 1 else None)
                 if progress is not None:
                     progress(_n_done(block, source), source.n_samples)
         return [Extracted(sink.finish(threads), guard.n_nonfinite, len(needed)) for sink in sinks]
 
 
 def _feed(
-    sinks: Sequence[Sink],
+    sinks: Sequence[Sink | Stack],
     block: Block,
     stored: NDArray,
     finite: NDArray[np.bool_] | None,
@@ -265,6 +268,12 @@ class LinearSink(Sink):
             features *= self._share_restored(space, finite)
         out += features if self.source.slope == 1 else features * self.source.slope
 
+    def put(self, samples: slice, features: NDArray) -> None:
+        """Take features that were computed elsewhere."""
+        rows = self.row_of_sample[samples]
+        mine = rows >= 0
+        self.values[rows[mine]] += features[mine] * self.source.slope
+
     def _space(self, points: slice) -> SpatialOperator:
         if points.stop - points.start == self.source.domain.n_points:
             return self.request.space
@@ -280,6 +289,32 @@ class LinearSink(Sink):
         all_weights = space.forward(np.ones((1, finite.shape[1]), dtype=np.float32))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(weights > 0, all_weights / weights, np.nan)
+
+
+class Stack:
+    """Several sums of weighted points as one matrix, so that points are gathered once for all."""
+
+    def __init__(self, sinks: Sequence[LinearSink]) -> None:
+        self._sinks = sinks
+        spaces = [sink.request.space.tosparse() for sink in sinks]  # type: ignore[attr-defined]
+        self._space = SparseOperator(sparse.vstack(spaces, format="csr"), owned=True)
+        self._ends = np.cumsum([0, *(space.shape[0] for space in spaces)])
+
+    def take(
+        self,
+        block: Block,
+        stored: NDArray,
+        finite: NDArray[np.bool_] | None,
+        pool: ThreadPoolExecutor | None,
+    ) -> None:
+        features = np.empty((len(stored), self._space.n_features))
+
+        def forward(rows: NDArray, _finite: Any, out: NDArray, _points: slice) -> None:
+            out[...] = self._space.forward(rows)
+
+        _by_rows(forward, (stored, None, features), block.points, pool, self._space)
+        for sink, start, stop in zip(self._sinks, self._ends[:-1], self._ends[1:], strict=True):
+            sink.put(block.samples, features[:, start:stop])
 
 
 class DeviationSink(LinearSink):
@@ -340,6 +375,22 @@ def _make_sink(source: Source, request: Request) -> Sink:
     if mixes and np.dtype(request.dtype) == np.float32 and source.dtype.itemsize <= 4:
         return DeviationSink(source, request)
     return LinearSink(source, request)
+
+
+def _stacked(sinks: Sequence[Sink]) -> list[Sink | Stack]:
+    """Sinks, those that are plain weighted sums of whole samples put together."""
+    plain = [
+        sink
+        for sink in sinks
+        if type(sink) is LinearSink
+        and isinstance(sink.request.space, SparseOperator)
+        and not sink.request.omit_nonfinite
+        and not sink.request.clip
+        and not sink.source.points_first
+    ]
+    if len(plain) < 2:
+        return list(sinks)
+    return [Stack(plain), *(sink for sink in sinks if sink not in plain)]
 
 
 def _check(source: Source, request: Request) -> None:

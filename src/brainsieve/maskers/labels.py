@@ -42,6 +42,10 @@ STRATEGIES = (
 )
 
 
+# Voxels of an atlas that are looked up at a time.
+PART = 2**18
+
+
 class LabelColumns:
     """Columns that are regions with ids and names: what labels maskers of every domain share.
 
@@ -486,28 +490,20 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
 def codes_of(values: NDArray, ids: NDArray) -> NDArray[np.signedinteger]:
     """Position in `ids` (ascending) of each value, -1 where it is none of them; in the smallest dtype."""
     dtype = np.int16 if len(ids) < 2**15 else np.int32
-    low, high = values.min(), values.max()
-    if values.dtype.kind in "iu" and int(high) - int(low) < 2**24:
-        # A table of all values: a tenth of the time and memory of a search.
-        table = np.full(int(high) - int(low) + 1, -1, dtype=dtype)
-        table[ids.astype(np.int64) - int(low)] = np.arange(len(ids))
-        return table[values if low == 0 else values.astype(np.int64) - int(low)]
-    positions = np.searchsorted(ids, values)
-    positions[positions == len(ids)] = 0
-    return np.where(ids[positions] == values, positions, -1).astype(dtype)
+    codes = np.empty(values.shape, dtype=dtype)
+    # Parts of an atlas at a time: numpy's indices are 64-bit, four times a fine atlas.
+    for start in range(0, len(values), PART):
+        part = slice(start, start + PART)
+        positions = np.searchsorted(ids, values[part])
+        positions[positions == len(ids)] = 0
+        codes[part] = np.where(ids[positions] == values[part], positions, -1)
+    return codes
 
 
 def distinct(values: NDArray) -> NDArray:
-    """`numpy.unique`, faster for small integers."""
-    if (
-        values.dtype.kind == "u"
-        and values.dtype.itemsize <= 2
-        or values.dtype.kind == "i"
-        and values.min() >= 0
-    ):
-        if int(values.max()) < 2**24:
-            return np.flatnonzero(np.bincount(values)).astype(values.dtype)
-    return np.unique(values)
+    """`numpy.unique` of a large array in little memory."""
+    found = [np.unique(values[start : start + PART]) for start in range(0, len(values), PART)]
+    return np.unique(np.concatenate(found))
 
 
 def first_image(imgs: Any) -> Any:

@@ -120,7 +120,7 @@ def _folded(
         if moved is None:
             return None
         matrix = moved
-    return SparseOperator(matrix)
+    return SparseOperator(matrix, owned=True)
 
 
 def _moved_back(matrix: sparse.csr_array, step: SpatialOperator, most: float) -> sparse.csr_array | None:
@@ -128,7 +128,7 @@ def _moved_back(matrix: sparse.csr_array, step: SpatialOperator, most: float) ->
     if isinstance(step, SparseOperator):
         product = matrix @ step.tosparse()
         return product if product.nnz <= most else None
-    rows, n_weights = [], 0
+    points_of, weights_of, n_weights = [], [], 0
     for i in range(matrix.shape[0]):
         start, stop = matrix.indptr[i], matrix.indptr[i + 1]
         points, weights = matrix.indices[start:stop], matrix.data[start:stop]
@@ -140,23 +140,22 @@ def _moved_back(matrix: sparse.csr_array, step: SpatialOperator, most: float) ->
         n_weights += len(moved[0])
         if n_weights > most:
             return None
-        rows.append(moved)
-    return sparse.csr_array(
-        (
-            np.concatenate([row[1] for row in rows]),
-            np.concatenate([row[0] for row in rows]),
-            np.cumsum([0, *(len(row[0]) for row in rows)]),
-        ),
-        shape=(matrix.shape[0], step.n_points),
-    )
+        points_of.append(moved[0])
+        weights_of.append(moved[1])
+    ends = np.cumsum([0, *map(len, points_of)], dtype=np.int32)
+    all_weights = np.concatenate(weights_of)
+    del weights_of  # the lists are as large as the matrix
+    indices = np.concatenate(points_of)
+    del points_of
+    return sparse.csr_array((all_weights, indices, ends), shape=(matrix.shape[0], step.n_points))
 
 
 def _through_separable(
     points: NDArray, weights: NDArray, step: Separable
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Weights of source points for a region's weights of target points, on the region's bounding box."""
     if not len(points):
-        return np.zeros(0, np.intp), np.zeros(0)
+        return np.zeros(0, np.int32), np.zeros(0)
     voxels = np.stack(np.unravel_index(points, step.target_shape, order="F"))
     start = voxels.min(axis=1)
     box = np.zeros(voxels.max(axis=1) - start + 1)
@@ -167,14 +166,15 @@ def _through_separable(
     voxel = tuple(index + shift for index, shift in zip(kept, first, strict=True))
     source = np.ravel_multi_index(voxel, step.source_shape, order="F")
     order = np.argsort(source)
-    return source[order], moved[kept][order]
+    # Grids have fewer than 2**31 voxels, and SciPy's matrices are fastest and smallest with 32 bits.
+    return source[order].astype(np.int32), moved[kept][order]
 
 
 def _through_interpolation(
     points: NDArray, weights: NDArray, step: Interpolate
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     if not len(points):
-        return np.zeros(0, np.intp), np.zeros(0)
+        return np.zeros(0, np.int32), np.zeros(0)
     coefficients = sparse.csr_array(weights[None] @ step.coefficient_rows(points))
     used = np.flatnonzero(coefficients.toarray()[0])
     return _through_separable(used, coefficients.toarray()[0][used], step.prefilter())
