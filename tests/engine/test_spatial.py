@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import ndimage, sparse, stats
 
 from brainsieve.engine.domain import VoxelGrid
-from brainsieve.engine.spatial.average import Average, SparseOperator
+from brainsieve.engine.spatial.average import Average, Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import DenseMaps, LeastSquares
 from brainsieve.engine.spatial.plan import Chain, cached_plan, compose, fold
 from brainsieve.engine.spatial.reduce import Reduce
@@ -54,6 +54,7 @@ def linear_operators() -> dict:
         "select": Select(rng.permutation(GRID.n_points)[:50], GRID.n_points),
         "mean": Average.from_codes(codes(), 5, "mean"),
         "sum": Average.from_codes(codes(), 5, "sum"),
+        "regions": Regions.from_codes(codes(), 5, "mean"),
         "sparse": SparseOperator(sparse.random_array((6, GRID.n_points), density=0.1, rng=rng)),
         "dense maps": DenseMaps(maps),
         "least squares": LeastSquares.from_maps(sparse.csr_array(maps)),
@@ -202,6 +203,7 @@ def test_least_squares_is_that_of_numpy_also_for_dependent_maps():
 
 ENDS = {
     "mean": lambda n: Average.from_codes(codes(n), 5),
+    "regions": lambda n: Regions.from_codes(codes(n), 5, "sum"),
     "least squares": lambda n: LeastSquares.from_maps(np.random.default_rng(0).random((3, n))),
     "select": lambda n: Select(np.random.default_rng(0).permutation(n)[:40], n),
     "median": lambda n: Reduce.from_codes(codes(n), 5, "median"),

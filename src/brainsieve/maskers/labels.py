@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.spatial.average import Average
+from brainsieve.engine.spatial.average import Average, Regions
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.reduce import Reduce
@@ -408,7 +408,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
             chain.append(smooth(grid, fwhm))
         codes = self._codes_on(grid)
         n_found = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
-        reduction = self._reduction(codes)
+        reduction = self._reduction(codes, folded=bool(chain))
         lost = np.flatnonzero(n_found == 0)
         eigen = None
         if self.strategy == "eigenvariate":
@@ -427,12 +427,12 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
             touched_by=touched_by,
         )
 
-    def _reduction(self, codes: NDArray[np.intp]) -> SpatialOperator:
-        if self.strategy in LINEAR_STRATEGIES:
-            return Average.from_codes(codes, self.n_elements_, self.strategy)
-        if self.strategy == "eigenvariate":
-            return Average.from_codes(codes, self.n_elements_, "mean")
-        return Reduce.from_codes(codes, self.n_elements_, self.strategy)
+    def _reduction(self, codes: NDArray, folded: bool) -> SpatialOperator:
+        if self.strategy not in (*LINEAR_STRATEGIES, "eigenvariate"):
+            return Reduce.from_codes(codes, self.n_elements_, self.strategy)
+        strategy = "sum" if self.strategy == "sum" else "mean"
+        kind = Regions if folded else Average
+        return kind.from_codes(codes, self.n_elements_, strategy)
 
     def _notes(self, domain: VoxelGrid) -> tuple[str, ...]:
         if self.resampling_target == "data" and domain != self._output_grid:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from brainsieve.engine.spatial.average import SparseOperator
+from brainsieve.engine.spatial.average import Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import DenseMaps, LeastSquares
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.resample import Interpolate
@@ -22,6 +22,8 @@ from brainsieve.engine.spatial.separable import Separable
 NEGLIGIBLE = 1e-7
 # Beyond so many weights the steps one by one are faster: 1 ns for each weight and volume, against some 10 ms.
 MOST_WEIGHTS = 20_000_000
+# Room for weights at first; it doubles as it is filled.
+FIRST_WEIGHTS = 2**20
 # Plans that are kept for reuse in this process.
 CACHE_BYTES = 2**29
 
@@ -101,7 +103,7 @@ def fold(steps: Sequence[SpatialOperator], how: How = "auto") -> SpatialOperator
             maps = _folded(before, last.maps, most)
             if maps is not None:
                 return last.on(maps)
-        if isinstance(last, SparseOperator):
+        if isinstance(last, SparseOperator | Regions):
             folded = _folded(before, last, most)
             if folded is not None:
                 return folded
@@ -109,45 +111,58 @@ def fold(steps: Sequence[SpatialOperator], how: How = "auto") -> SpatialOperator
 
 
 def _folded(
-    before: Sequence[SpatialOperator], last: SparseOperator | DenseMaps, most: float
+    before: Sequence[SpatialOperator], last: SparseOperator | DenseMaps | Regions, most: float
 ) -> SparseOperator | None:
     """The chain as a sparse matrix, region by region; None where it has more than `most` weights."""
     if not all(isinstance(step, Separable | Interpolate | SparseOperator) for step in before):
         return None
-    matrix = last.tosparse()
+    matrix: sparse.csr_array | Regions | None = last if isinstance(last, Regions) else last.tosparse()
     for step in reversed(before):
-        moved = _moved_back(matrix, step, most)
-        if moved is None:
+        assert matrix is not None
+        if isinstance(step, SparseOperator):
+            matrix = (matrix.tosparse() if isinstance(matrix, Regions) else matrix) @ step.tosparse()
+            matrix = matrix if matrix.nnz <= most else None
+        else:
+            matrix = _moved_back(matrix, step, most)
+        if matrix is None:
             return None
-        matrix = moved
     return SparseOperator(matrix, owned=True)
 
 
-def _moved_back(matrix: sparse.csr_array, step: SpatialOperator, most: float) -> sparse.csr_array | None:
-    """matrix @ step, as a sparse matrix."""
-    if isinstance(step, SparseOperator):
-        product = matrix @ step.tosparse()
-        return product if product.nnz <= most else None
-    points_of, weights_of, n_weights = [], [], 0
-    for i in range(matrix.shape[0]):
-        start, stop = matrix.indptr[i], matrix.indptr[i + 1]
-        points, weights = matrix.indices[start:stop], matrix.data[start:stop]
+def _row(matrix: sparse.csr_array | Regions, i: int) -> tuple[NDArray, NDArray]:
+    """Points and weights of one row."""
+    if isinstance(matrix, Regions):
+        return matrix.row(i)
+    row = slice(matrix.indptr[i], matrix.indptr[i + 1])
+    return matrix.indices[row], matrix.data[row]
+
+
+def _moved_back(
+    matrix: sparse.csr_array | Regions, step: SpatialOperator, most: float
+) -> sparse.csr_array | None:
+    """matrix @ step, row by row; None where it has more than `most` weights."""
+    n_rows = matrix.n_features if isinstance(matrix, Regions) else matrix.shape[0]
+    # Arrays that grow in place: rows gathered in lists and put together would need the memory twice.
+    indices, weights = np.empty(FIRST_WEIGHTS, np.int32), np.empty(FIRST_WEIGHTS)
+    ends = [0]
+    for i in range(n_rows):
+        points, region = _row(matrix, i)
         if isinstance(step, Separable):
-            moved = _through_separable(points, weights, step)
+            moved = _through_separable(points, region, step)
         else:
             assert isinstance(step, Interpolate)
-            moved = _through_interpolation(points, weights, step)
-        n_weights += len(moved[0])
-        if n_weights > most:
+            moved = _through_interpolation(points, region, step)
+        first, last = ends[-1], ends[-1] + len(moved[0])
+        if last > most:
             return None
-        points_of.append(moved[0])
-        weights_of.append(moved[1])
-    ends = np.cumsum([0, *map(len, points_of)], dtype=np.int32)
-    all_weights = np.concatenate(weights_of)
-    del weights_of  # the lists are as large as the matrix
-    indices = np.concatenate(points_of)
-    del points_of
-    return sparse.csr_array((all_weights, indices, ends), shape=(matrix.shape[0], step.n_points))
+        if last > len(weights):
+            for grown in (indices, weights):
+                grown.resize(max(last, 2 * len(grown)), refcheck=False)
+        indices[first:last], weights[first:last] = moved
+        ends.append(last)
+    for grown in (indices, weights):
+        grown.resize(ends[-1], refcheck=False)
+    return sparse.csr_array((weights, indices, np.array(ends, np.int32)), shape=(n_rows, step.n_points))
 
 
 def _through_separable(
