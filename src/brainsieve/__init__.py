@@ -15,12 +15,9 @@ _SUBMODULES = (
     "datasets",
     "exceptions",
     "image",
-    "interfaces",
     "maskers",
     "masking",
-    "reporting",
     "signal",
-    "surface",
 )
 
 __all__ = ["EXPAND_PATH_WILDCARDS", "__version__", "extract_many", *_SUBMODULES]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RANGE = re.compile(r"(\d*)(:?)(\d*)")
-TRUE, FALSE = {"true", "1", "keep"}, {"false", "0", "drop"}
+TRUE, FALSE = {"true", "1"}, {"false", "0"}
 
 
 def chosen_confounds(path: str, columns: str | None) -> pd.DataFrame:
@@ -49,6 +49,22 @@ def chosen_confounds(path: str, columns: str | None) -> pd.DataFrame:
     if not chosen:
         raise ValueError(f"--confounds-columns {columns!r} names no column.")
     return table[chosen]
+
+
+def refuse_missing(table: pd.DataFrame, kept: NDArray[np.intp] | None, path: str) -> None:
+    """Raise ValueError if a confound has no value in a volume that is kept, naming the columns."""
+    rows = table if kept is None else table.iloc[kept[kept < len(table)]]
+    missing = rows.isna()
+    columns = [str(name) for name in table.columns[missing.any()]]
+    if not columns:
+        return
+    first = int(missing.any(axis=1).idxmax())
+    listed = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
+    hint = "; derivatives have no first value: --sample-mask 1: drops that volume" if first == 0 else ""
+    raise ValueError(
+        f"--confounds: {path!r} has no value in row {first} of {listed}; "
+        f"choose others with --confounds-columns{hint}."
+    )
 
 
 def _no_such_column(pattern: str, names: list[str], path: str) -> str:
@@ -116,9 +132,7 @@ def _from_file(path: Path, n_samples: int) -> NDArray[np.intp]:
     else:
         words = _words(path)
     lowered = [word.lower() for word in words]
-    if set(lowered) & {"true", "false", "keep", "drop"} or (
-        len(words) == n_samples > 2 and set(lowered) <= {"0", "1"}
-    ):
+    if set(lowered) & {"true", "false"} or (len(words) == n_samples > 2 and set(lowered) <= {"0", "1"}):
         unknown = [word for word in words if word.lower() not in TRUE | FALSE]
         if unknown:
             raise ValueError(f"{str(path)!r} mixes True and False with {unknown[0]!r}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.cli.choices import chosen_confounds, kept_volumes
+from brainsieve.cli.choices import chosen_confounds, kept_volumes, refuse_missing
 from brainsieve.cli.console import Console
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import Source, open_source
@@ -53,7 +54,8 @@ def run_extract(arguments: argparse.Namespace) -> int:
         source = open_source(arguments.run)
         console.say("run", f"{source.name}: {source.domain.describe()}, {source.n_samples} volumes")
         t_r, t_r_from = _repetition_time(arguments, source)
-        confounds, kept = _confounds(arguments), _kept(arguments, source)
+        kept = _kept(arguments, source)
+        confounds = _confounds(arguments, kept)
         # While the run is read the machine's other cores have time for the checksums.
         records = pool.submit(_input_records, arguments)
         targets = _targets(arguments, source, t_r, outputs, console)
@@ -117,11 +119,24 @@ def _outputs(arguments: argparse.Namespace) -> list[Path | None]:
         for written in (path, _sidecar(path)):
             if written.resolve() in inputs:
                 raise ValueError(f"-o: {str(written)!r} is one of the inputs; it would be lost.")
+        _check_sidecar(_sidecar(path))
     return list(paths)
 
 
 def _sidecar(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def _check_sidecar(path: Path) -> None:
+    """Refuse to replace a JSON file that is not ours: it may well be the run's own, of BIDS."""
+    if not path.exists():
+        return
+    try:
+        ours = "brainsieve" in json.loads(path.read_text(encoding="utf-8"))["versions"]
+    except (ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise ValueError(f"-o: {str(path)!r} would be replaced, and it is not ours; choose another name.")
 
 
 def _short_name(path: str) -> str:
@@ -147,10 +162,12 @@ def _repetition_time(arguments: argparse.Namespace, source: Source) -> tuple[flo
     return float(round(source.tr, 6)), "header"
 
 
-def _confounds(arguments: argparse.Namespace) -> pd.DataFrame | None:
+def _confounds(arguments: argparse.Namespace, kept: NDArray[np.intp] | None) -> pd.DataFrame | None:
     if arguments.confounds is None:
         return None
-    return chosen_confounds(arguments.confounds, arguments.confounds_columns)
+    table = chosen_confounds(arguments.confounds, arguments.confounds_columns)
+    refuse_missing(table, kept, arguments.confounds)
+    return table
 
 
 def _kept(arguments: argparse.Namespace, source: Source) -> NDArray[np.intp] | None:
@@ -173,7 +190,7 @@ def _targets(
     luts = arguments.labels or [None] * len(arguments.atlas)
     for atlas, lut, output in zip(arguments.atlas, luts, outputs, strict=True):
         masker, columns = _masker_for(atlas, lut, arguments, source, t_r)
-        console.say("atlas", f"{atlas}: {len(columns)} {masker._column}s")
+        console.say("atlas", f"{Path(atlas).name}: {len(columns)} {masker._column}s")
         targets.append(Target(_short_name(atlas), atlas, lut, masker, columns, output))
     return targets
 

@@ -297,7 +297,7 @@ class Stack:
     def __init__(self, sinks: Sequence[LinearSink]) -> None:
         self._sinks = sinks
         spaces = [sink.request.space.tosparse() for sink in sinks]  # type: ignore[attr-defined]
-        self._space = SparseOperator(sparse.vstack(spaces, format="csr"), owned=True)
+        self._space = SparseOperator(sparse.vstack(spaces, format="csr"), copy=False)
         self._ends = np.cumsum([0, *(space.shape[0] for space in spaces)])
 
     def take(

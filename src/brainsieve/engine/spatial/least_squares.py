@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -9,12 +12,25 @@ from scipy import sparse
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.operator import SpatialOperator
 
+# Maps are held as float64 up to this size, and in their own dtype beyond it, which costs a cast for each block.
+FLOAT64_BYTES = 2**27
+# Points whose weights are cast at a time.
+CHUNK_POINTS = 2**14
+# Maps whose singular values are below this share of the largest, all scaled to norm 1, depend on the others.
+# Their squares are the eigenvalues of the Gram matrix, which rounding blurs by some 1e-16.
+DEPENDENT = 1e-7
+
 
 class LeastSquares(SpatialOperator):
     """Signals s that minimise ‖Mᵀ s − x‖, those of smallest norm where maps are linearly dependent.
 
     Equals the matrix G⁺ M with the maps M of shape (n_features, n_points) and G = M Mᵀ: one product with the
     maps and one with a small matrix, factored once. A map of zeros has signal 0.
+
+    Attributes
+    ----------
+    maps : SpatialOperator
+        M, the product to which the solution is applied.
     """
 
     def __init__(self, maps: SparseOperator | DenseMaps, inverse_gram: NDArray[np.float64]) -> None:
@@ -24,20 +40,38 @@ class LeastSquares(SpatialOperator):
         self.is_costly = maps.is_costly
 
     @classmethod
-    def from_maps(cls, maps: NDArray | sparse.sparray) -> LeastSquares:
+    def from_maps(cls, maps: Any) -> LeastSquares:
         """Compile.
 
         Parameters
         ----------
         maps : array or sparse array of shape (n_maps, n_points)
+
+        Raises
+        ------
+        ValueError
+            If a weight is NaN or infinite.
         """
         operator: SparseOperator | DenseMaps
         operator = SparseOperator(maps) if sparse.issparse(maps) else DenseMaps(maps)
-        return cls(operator, inverse_gram(maps))
+        gram = gram_matrix(operator)
+        if not np.isfinite(gram).all():
+            bad = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
+            raise ValueError(
+                f"maps must be finite; {len(bad)} of {len(gram)} are not, the one at position {bad[0]} for one."
+            )
+        return cls(operator, inverse_gram(gram))
+
+    @property
+    def support(self) -> NDArray[np.intp]:
+        return self.maps.support
 
     @property
     def nbytes(self) -> int:
         return self.maps.nbytes + self._inverse_gram.nbytes
+
+    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> LeastSquares:
+        return self.on(self.maps.renumbered(new_number, n_points))
 
     def on(self, maps: SparseOperator | DenseMaps) -> LeastSquares:
         """The same solution with M R in the place of M: maps that images reach through R."""
@@ -51,41 +85,111 @@ class LeastSquares(SpatialOperator):
 
 
 class DenseMaps(SpatialOperator):
-    """A linear operator whose matrix is full."""
+    """A linear operator whose matrix is full, but for points where it is 0 throughout.
+
+    Parameters
+    ----------
+    matrix : array of shape (n_features, n_points)
+    """
 
     def __init__(self, matrix: NDArray) -> None:
-        self._matrix = np.ascontiguousarray(matrix)
+        matrix = np.asarray(matrix)
         self.n_features, self.n_points = matrix.shape
+        used = np.zeros(self.n_points, dtype=bool)
+        for row in matrix:
+            used |= row != 0
+        self._support = np.flatnonzero(used)
+        small = self.n_features * len(self._support) * 8 <= FLOAT64_BYTES
+        dtype = np.result_type(matrix.dtype, np.float64 if small else np.float32)
+        self._matrix = np.empty((self.n_features, len(self._support)), dtype=dtype)
+        for row, weights in zip(matrix, self._matrix, strict=True):
+            weights[...] = row[self._support]
+
+    @property
+    def support(self) -> NDArray[np.intp]:
+        """The points with a weight, ascending."""
+        return self._support
+
+    @property
+    def n_weights(self) -> int:
+        return self._matrix.size
 
     @property
     def nbytes(self) -> int:
-        return self._matrix.nbytes
+        return self._matrix.nbytes + self._support.nbytes
+
+    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> DenseMaps:
+        moved = copy.copy(self)
+        moved._support = new_number[self._support]
+        moved.n_points = n_points
+        return moved
+
+    def chunks(self) -> list[slice]:
+        """Ranges of the support."""
+        n = len(self._support)
+        return [slice(start, min(start + CHUNK_POINTS, n)) for start in range(0, n, CHUNK_POINTS)]
+
+    def weights(self, chunk: slice) -> NDArray[np.float64]:
+        """Columns of the matrix, (n_features, n_points in the chunk)."""
+        return self._matrix[:, chunk].astype(np.float64, copy=False)
 
     def _forward(self, block: NDArray) -> NDArray:
-        # float64 sums a chunk of points at a time: the maps stay in their own dtype.
         out = np.zeros((len(block), self.n_features))
-        for start in range(0, self.n_points, 2**17):
-            points = slice(start, start + 2**17)
-            out += block[:, points].astype(np.float64) @ self._matrix[:, points].T.astype(np.float64)
+        for chunk in self.chunks():
+            values = block[:, self._support[chunk]].astype(np.float64, copy=False)
+            out += values @ self.weights(chunk).T
         return out
 
     def _adjoint(self, signals: NDArray) -> NDArray:
-        return signals @ self._matrix.astype(np.float64, copy=False)
+        scattered = np.zeros((len(signals), self.n_points))
+        for chunk in self.chunks():
+            scattered[:, self._support[chunk]] = signals @ self.weights(chunk)
+        return scattered
 
     def tosparse(self) -> sparse.csr_array:
         """The matrix, of shape (n_features, n_points)."""
-        return sparse.csr_array(self._matrix)
+        compact = sparse.csr_array(self._matrix)
+        support = self._support.astype(np.int32) if self.n_points < 2**31 else self._support
+        return sparse.csr_array(
+            (compact.data, support[compact.indices], compact.indptr),
+            shape=(self.n_features, self.n_points),
+        )
 
 
-def inverse_gram(maps: NDArray | sparse.sparray) -> NDArray[np.float64]:
-    """(M Mᵀ)⁺ of shape (n_maps, n_maps).
+def gram_matrix(maps: SparseOperator | DenseMaps) -> NDArray[np.float64]:
+    """M Mᵀ of shape (n_maps, n_maps)."""
+    if isinstance(maps, DenseMaps):
+        gram = np.zeros((maps.n_features, maps.n_features))
+        for chunk in maps.chunks():
+            weights = maps.weights(chunk)
+            gram += weights @ weights.T
+        return gram
+    matrix = maps.tosparse()
+    return np.asarray((matrix @ matrix.T).toarray())
 
-    Eigenvalues
-    below n_maps · eps of the largest are dropped: squares of singular values, hence maps dependent to 1e-7.
+
+def inverse_gram(gram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pseudo-inverse of a Gram matrix M Mᵀ.
+
+    Maps are scaled to norm 1 before it is decided which of them depend on others (`DEPENDENT`), so that a
+    map of small weights is not taken for noise.
     """
-    maps = sparse.csr_array(maps, dtype=np.float64) if sparse.issparse(maps) else np.asarray(maps, np.float64)
-    gram = maps @ maps.T
-    gram = np.asarray(gram.toarray() if sparse.issparse(gram) else gram)
-    values, vectors = np.linalg.eigh(gram)
-    keep = values > len(values) * np.finfo(np.float64).eps * max(values.max(), 0)
-    return np.asarray((vectors[:, keep] / values[keep]) @ vectors[:, keep].T)
+    norms = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
+    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+    values, vectors = np.linalg.eigh(gram * scale * scale[:, None])
+    kept = values > max(DEPENDENT**2, len(values) * np.finfo(np.float64).eps) * values.max(initial=0.0)
+    inverse = (scale[:, None] * vectors[:, kept] / values[kept]) @ (vectors[:, kept].T * scale)
+    # Scaled back, this solves the equations, but its solutions are of smallest norm only once what lies in
+    # the null space of M is taken out. The rank, scaled or not, is the same.
+    null = _null_space(vectors[:, ~kept], norms, scale)
+    onto = np.eye(len(gram)) - null @ null.T
+    return np.asarray(onto @ inverse @ onto)
+
+
+def _null_space(scaled: NDArray, norms: NDArray, scale: NDArray) -> NDArray[np.float64]:
+    """An orthonormal basis of the s with Mᵀ s = 0, from that of the scaled maps (n_maps, n_null)."""
+    # Maps of zeros have scale 0 and are in it as they are.
+    unscaled = np.where(norms[:, None] > 0, scale[:, None] * scaled, scaled)
+    lengths = np.linalg.norm(unscaled, axis=0)
+    basis, _ = np.linalg.qr(unscaled / np.where(lengths > 0, lengths, 1.0))
+    return np.asarray(basis)

@@ -24,12 +24,25 @@ class SpatialOperator(ABC):
         Whether the operator equals a matrix, hence has an `adjoint` and may be folded into others.
     is_costly : bool
         Whether one sample takes so long (milliseconds) that `extract` shares samples among threads.
+    support : array of int or None
+        The points that can make a difference, in any order; None: all. What comes before an operator need
+        not compute the others.
+    nbytes : int
+        Memory that the operator holds.
     """
 
     n_points: int
     n_features: int
     is_linear: bool = True
     is_costly: bool = False
+
+    @property
+    def support(self) -> NDArray[np.intp] | None:
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        return 0
 
     def forward(self, block: NDArray) -> NDArray:
         """Apply to a block of shape (n_samples, n_points); returns (n_samples, n_features).
@@ -42,6 +55,10 @@ class SpatialOperator(ABC):
                 f"A block of shape (n_samples, {self.n_points}) was expected, not {block.shape}."
             )
         return self._forward(block)
+
+    def forward_into(self, block: NDArray, out: NDArray) -> None:
+        """`forward`, into an array of shape (n_samples, n_features) whose dtype the result is cast to."""
+        out[...] = self.forward(block)
 
     def adjoint(self, signals: NDArray) -> NDArray:
         """Apply Aᵀ: (n_samples, n_features) to (n_samples, n_points)."""
@@ -58,6 +75,13 @@ class SpatialOperator(ABC):
         from brainsieve.engine.spatial.plan import compose
 
         return compose([first, self])
+
+    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> SpatialOperator:
+        """The same operator where point p of its support has the number ``new_number[p]`` of `n_points`.
+
+        Operators whose `support` is None have no such form.
+        """
+        raise TypeError(f"{type(self).__name__} takes all points of its domain; they cannot be renumbered.")
 
     @abstractmethod
     def _forward(self, block: NDArray) -> NDArray: ...

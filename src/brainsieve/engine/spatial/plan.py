@@ -120,13 +120,13 @@ def _folded(
     for step in reversed(before):
         assert matrix is not None
         if isinstance(step, SparseOperator):
-            matrix = (matrix.tosparse() if isinstance(matrix, Regions) else matrix) @ step.tosparse()
-            matrix = matrix if matrix.nnz <= most else None
+            product = (matrix.tosparse() if isinstance(matrix, Regions) else matrix) @ step.tosparse()
+            matrix = product if product.nnz <= most else None
         else:
             matrix = _moved_back(matrix, step, most)
         if matrix is None:
             return None
-    return SparseOperator(matrix, owned=True)
+    return SparseOperator(matrix, copy=False)
 
 
 def _row(matrix: sparse.csr_array | Regions, i: int) -> tuple[NDArray, NDArray]:

@@ -17,24 +17,37 @@ class Select(SpatialOperator):
     Parameters
     ----------
     points : array of int, shape (n_features,)
-        Which points, in the order of the features.
+        Which points, in the order of the features. One may be taken several times.
     n_points : int
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `points` are not a list of whole numbers in 0 … n_points - 1.
     """
 
     def __init__(self, points: NDArray, n_points: int) -> None:
-        self.points = np.asarray(points, dtype=np.intp)
         self.n_points = int(n_points)
+        self.points = _checked_points(points, self.n_points)
         self.n_features = len(self.points)
-        if self.n_features and (self.points.min() < 0 or self.points.max() >= self.n_points):
-            raise ValueError(f"points must lie in 0 … {self.n_points - 1}; some do not.")
+        taken = np.zeros(self.n_points, dtype=bool)
+        taken[self.points] = True
+        self._each_once = int(taken.sum()) == self.n_features
+
+    @property
+    def support(self) -> NDArray[np.intp]:
+        return self.points
 
     @property
     def nbytes(self) -> int:
         return self.points.nbytes
 
+    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> Select:
+        return Select(new_number[self.points], n_points)
+
     def forward_into(self, block: NDArray, out: NDArray) -> None:
         for row, taken in zip(block, out, strict=True):
-            # A plain take: numpy's fast path, one cast on assignment.
+            # A row at a time: the only copy beside `out` is one row in the stored dtype.
             taken[...] = row.take(self.points)
 
     def _forward(self, block: NDArray) -> NDArray:
@@ -45,10 +58,32 @@ class Select(SpatialOperator):
 
     def _adjoint(self, signals: NDArray) -> NDArray:
         scattered = np.zeros((len(signals), self.n_points), dtype=signals.dtype)
-        np.add.at(scattered.T, self.points, signals.T)
+        if self._each_once:
+            for row, values in zip(scattered, signals, strict=True):
+                row[self.points] = values
+        else:
+            for row, values in zip(scattered, signals, strict=True):
+                np.add.at(row, self.points, values)
         return scattered
 
     def tosparse(self) -> sparse.csr_array:
+        """The matrix, of shape (n_features, n_points)."""
         ones = np.ones(self.n_features)
         starts = np.arange(self.n_features + 1)
         return sparse.csr_array((ones, self.points, starts), shape=(self.n_features, self.n_points))
+
+
+def _checked_points(points: NDArray, n_points: int) -> NDArray[np.intp]:
+    points = np.asarray(points)
+    if points.ndim != 1 or (points.size and points.dtype.kind not in "iu"):
+        raise TypeError(
+            f"points must be a list of whole numbers, not {points.dtype} of shape {points.shape}; "
+            "np.flatnonzero makes one of a mask."
+        )
+    points = points.astype(np.intp)
+    if points.size and (points.min() < 0 or points.max() >= n_points):
+        wrong = points[(points < 0) | (points >= n_points)]
+        raise ValueError(
+            f"points must lie in 0 … {n_points - 1}; {len(wrong)} of {len(points)} do not, {wrong[0]} for one."
+        )
+    return points

@@ -1,0 +1,78 @@
+"""What importing costs, and what it brings."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+
+import brainsieve
+
+HEAVY = (
+    "pandas",
+    "polars",
+    "matplotlib",
+    "nilearn",
+    "fsspec",
+    "distributed",
+    "dask",
+    "pyarrow",
+    "aiohttp",
+    "rich",
+)
+
+
+def modules_after(code):
+    """Names of the modules that a fresh Python has imported after running `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert not modules_after("import brainsieve") & {"numpy", "scipy", "nibabel", "sklearn", *HEAVY}
+
+
+def test_importing_the_maskers_imports_nothing_heavy_that_scikit_learn_does_not():
+    floor = modules_after("import sklearn.base, nibabel")
+    assert not (modules_after("import brainsieve.maskers") - floor) & set(HEAVY)
+
+
+def test_the_engine_imports_numpy_scipy_and_nibabel_only():
+    code = "import brainsieve.engine.extract, brainsieve.engine.source"
+    assert not modules_after(code) & {"sklearn", "joblib", "narwhals", *HEAVY}
+
+
+@pytest.mark.parametrize("name", brainsieve.__all__)
+def test_every_name_that_is_promised_is_there(name):
+    assert getattr(brainsieve, name) is not None
+    assert name in dir(brainsieve)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'input_data'"):
+        _ = brainsieve.input_data
+
+
+@pytest.mark.parametrize(
+    "name",
+    [m.name for m in pkgutil.walk_packages(brainsieve.__path__, "brainsieve.") if "__main__" not in m.name],
+)
+def test_every_module_imports_and_says_what_it_owns(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    assert len(module.__doc__.strip().splitlines()[0]) > 10
+    missing = [public for public in getattr(module, "__all__", []) if not hasattr(module, public)]
+    assert missing == []
+
+
+def test_version_is_one_of_pep_440():
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", brainsieve.__version__)
