@@ -246,9 +246,10 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
             raise DimensionError(3, 4, f"{source.name} (high_variance_confounds=True)")
         recipe = self._recipe(source.domain)
-        held_as = self._natural_dtype(source)
-        if not recipe.voxelwise or np.dtype(held_as).kind != "f":
-            held_as = np.dtype(np.float64)
+        wanted = self._result_dtype(source)
+        # Regions are few: float64. Voxels are held in the float that was asked for.
+        voxels_as = np.result_type(wanted, np.float32) if wanted.kind == "f" else np.float64
+        held_as = np.dtype(voxels_as if recipe.voxelwise else np.float64)
         return Order(
             recipe=recipe,
             settings=self._settings(),
