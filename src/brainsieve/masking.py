@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from brainsieve.caching import cached_for_images
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.extract import Request, extract
 from brainsieve.engine.source import open_source, read_all
@@ -71,10 +72,10 @@ def compute_epi_mask(
         Take voxels that are not finite as 0.
     target_affine, target_shape : array, tuple, optional
         Grid to resample the mean to first.
-    memory : optional
-        Taken for compatibility with scripts; masks are cheap to compute and are not cached.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the mask.
     verbose : int, default=0
-        1 tells the steps.
+        1 tells what is computed.
 
     Returns
     -------
@@ -91,6 +92,32 @@ def compute_epi_mask(
             "lower_cutoff and upper_cutoff must be 0 <= lower < upper <= 1; "
             f"{lower_cutoff} and {upper_cutoff} were given."
         )
+    options = dict(
+        lower_cutoff=lower_cutoff,
+        upper_cutoff=upper_cutoff,
+        connected=connected,
+        opening=opening,
+        exclude_zeros=exclude_zeros,
+        ensure_finite=ensure_finite,
+        target_affine=target_affine,
+        target_shape=target_shape,
+    )
+    return cached_for_images(
+        memory, verbose, "compute_epi_mask", epi_img, options, lambda: _epi_mask(epi_img, **options)
+    )
+
+
+def _epi_mask(
+    epi_img: Any,
+    lower_cutoff: float,
+    upper_cutoff: float,
+    connected: bool,
+    opening: int | bool,
+    exclude_zeros: bool,
+    ensure_finite: bool,
+    target_affine: Any,
+    target_shape: Any,
+) -> nib.Nifti1Image:
     mean, affine = _mean_volume(epi_img, target_affine, target_shape)
     if ensure_finite:
         mean = np.where(np.isfinite(mean), mean, 0)
@@ -135,16 +162,41 @@ def compute_background_mask(
         Iterations of morphological opening.
     target_affine, target_shape : array, tuple, optional
         Grid to resample the mean to first.
-    memory : optional
-        Taken for compatibility with scripts; masks are cheap to compute and are not cached.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the mask.
     verbose : int, default=0
-        1 tells the steps.
+        1 tells what is computed.
 
     Returns
     -------
     mask_img : Nifti1Image
         uint8.
     """
+    options = dict(
+        border_size=border_size,
+        connected=connected,
+        opening=opening,
+        target_affine=target_affine,
+        target_shape=target_shape,
+    )
+    return cached_for_images(
+        memory,
+        verbose,
+        "compute_background_mask",
+        data_imgs,
+        options,
+        lambda: _background_mask(data_imgs, **options),
+    )
+
+
+def _background_mask(
+    data_imgs: Any,
+    border_size: int,
+    connected: bool,
+    opening: int | bool,
+    target_affine: Any,
+    target_shape: Any,
+) -> nib.Nifti1Image:
     mean, affine = _mean_volume(data_imgs, target_affine, target_shape)
     border = _border(mean, border_size)
     if np.isnan(border).any():
@@ -175,10 +227,10 @@ def compute_brain_mask(
         Keep the largest connected component only.
     opening : int or bool, default=2
         Iterations of morphological opening.
-    memory : optional
-        Taken for compatibility with scripts; masks are cheap to compute and are not cached.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the mask.
     verbose : int, default=0
-        1 tells the steps.
+        1 tells what is computed.
     mask_type : {"whole-brain", "gm", "wm"}, default="whole-brain"
 
     Returns
@@ -192,10 +244,19 @@ def compute_brain_mask(
     doi:10.1016/j.neuroimage.2010.07.033), coarser than the 1 mm of other packages: expect the surface of the
     mask to differ by a voxel here and there.
     """
-    from brainsieve import datasets
-
     if mask_type not in MASK_TYPES:
         raise ValueError(f"mask_type must be one of {', '.join(MASK_TYPES)}; {mask_type!r} was given.")
+    options = dict(threshold=threshold, connected=connected, opening=opening, mask_type=mask_type)
+    return cached_for_images(
+        memory, verbose, "compute_brain_mask", target_img, options, lambda: _brain_mask(target_img, **options)
+    )
+
+
+def _brain_mask(
+    target_img: Any, threshold: float, connected: bool, opening: int | bool, mask_type: str
+) -> nib.Nifti1Image:
+    from brainsieve import datasets
+
     template = {
         "whole-brain": datasets.load_mni152_template,
         "gm": datasets.load_mni152_gm_template,
@@ -240,7 +301,7 @@ def compute_multi_epi_mask(
     -------
     mask_img : Nifti1Image
     """
-    options = dict(
+    options: dict[str, Any] = dict(
         lower_cutoff=lower_cutoff,
         upper_cutoff=upper_cutoff,
         connected=connected,
@@ -249,6 +310,7 @@ def compute_multi_epi_mask(
         target_shape=target_shape,
         exclude_zeros=exclude_zeros,
     )
+    options |= dict(memory=memory, verbose=verbose)
     return _common_mask(compute_epi_mask, epi_imgs, options, threshold, connected, n_jobs)
 
 
@@ -287,6 +349,7 @@ def compute_multi_background_mask(
         target_affine=target_affine,
         target_shape=target_shape,
     )
+    options |= dict(memory=memory, verbose=verbose)
     return _common_mask(compute_background_mask, data_imgs, options, threshold, connected, n_jobs)
 
 
@@ -321,7 +384,7 @@ def compute_multi_brain_mask(
     if not images:
         raise ValueError("target_imgs is empty; give at least one image.")
     _same_grid([open_source(img) for img in images])
-    return compute_brain_mask(images[0], threshold, connected, opening, mask_type=mask_type)
+    return compute_brain_mask(images[0], threshold, connected, opening, memory, verbose, mask_type)
 
 
 def _common_mask(

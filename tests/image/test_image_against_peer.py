@@ -403,3 +403,27 @@ def test_wrong_masks_are_named():
         brainsieve.masking.compute_epi_mask(img, lower_cutoff=0.9)
     with pytest.warns(MaskWarning, match="empty"):
         brainsieve.masking.compute_background_mask(nib.Nifti1Image(np.zeros((9, 8, 7)), AFFINE))
+
+
+def test_masks_are_cached_by_the_identity_of_files(tmp_path, capsys):
+    nib.save(brain_like(), tmp_path / "run.nii.gz")
+    cache = tmp_path / "cache"
+    masks = [
+        brainsieve.masking.compute_epi_mask(tmp_path / "run.nii.gz", memory=cache, verbose=1)
+        for _ in range(2)
+    ]
+    assert_array_equal(masks[0].get_fdata(), masks[1].get_fdata())
+    assert capsys.readouterr().out.count("compute_epi_mask: computing") == 1
+    other = brainsieve.masking.compute_epi_mask(tmp_path / "run.nii.gz", memory=cache, opening=0)
+    assert (other.get_fdata() != masks[0].get_fdata()).any()
+
+
+def test_brain_masks_of_the_bundled_template_resemble_the_peers():
+    target = nib.Nifti1Image(
+        np.zeros((50, 60, 50)), np.array([[4.0, 0, 0, -98], [0, 4, 0, -134], [0, 0, 4, -72], [0, 0, 0, 1]])
+    )
+    for mask_type in ("whole-brain", "gm", "wm"):
+        ours, theirs = both("masking", "compute_brain_mask", target, mask_type=mask_type)
+        a, b = ours.get_fdata() > 0, theirs.get_fdata() > 0
+        dice = 2 * (a & b).sum() / (a.sum() + b.sum())
+        assert dice > (0.95 if mask_type == "whole-brain" else 0.6), (mask_type, dice)

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.caching import cached_for_images
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
@@ -330,8 +331,9 @@ def concat_imgs(
         Of the result; "auto": int32 for signed integers, else float32.
     ensure_ndim : {3, 4}, optional
         Dimensions that each image must have.
-    memory, memory_level : optional
-        Taken for compatibility with scripts; there is nothing slow to cache.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the result, if `memory_level` is above 0 and there is no `output_file`.
+    memory_level : int, default=0
     auto_resample : bool, default=False
         Resample images on other grids to the first one's.
     verbose : int, default=0
@@ -350,6 +352,20 @@ def concat_imgs(
         If the grids differ and `auto_resample` is False, or there is no image.
     """
     images = _image_list(niimgs)
+    options = dict(dtype=dtype, ensure_ndim=ensure_ndim, auto_resample=auto_resample)
+    return cached_for_images(
+        memory if memory_level > 0 and output_file is None else None,
+        verbose,
+        "concat_imgs",
+        images,
+        {name: str(value) for name, value in options.items()},
+        lambda: _concatenated(images, output_file=output_file, **options),
+    )
+
+
+def _concatenated(
+    images: list[Any], dtype: Any, ensure_ndim: int | None, auto_resample: bool, output_file: Any
+) -> Any:
     sources = [open_source(img) for img in images]
     for i, source in enumerate(sources):
         n_dimensions = 3 if source.is_single else 4

@@ -25,6 +25,7 @@ from brainsieve.engine.temporal.operator import (
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.loading import grid_of, header_for
 from brainsieve.image.writing import SampleWriter
+from brainsieve.logs import log
 from brainsieve.tables import read_confounds
 
 
@@ -81,7 +82,7 @@ def mean_img(
     target_affine, target_shape : array, tuple, optional
         Grid of the result. Default: that of the first image, to which others are resampled.
     verbose : int, default=0
-        1 tells the steps.
+        1 tells which image is read.
     n_jobs : int, default=1
         Images at a time, through joblib.
     copy_header : bool, default=True
@@ -102,6 +103,7 @@ def mean_img(
     total: NDArray | None = None
     n_images, target, header, small = 0, None, None, True
     for mean, grid, own_header, is_small in means:
+        log(verbose, 1, f"mean_img: image {n_images} read, {grid.describe()}.")
         if target is None:
             target = grid if target_affine is None else target_grid(grid, target_affine, target_shape)
             header = own_header

@@ -21,6 +21,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import InputTags, Tags
 
 from brainsieve._version import __version__
+from brainsieve.caching import cached, digest, effective_level, memory_for
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.extract import Progress, Request, stream
 from brainsieve.engine.source import open_source, read_sample
@@ -32,7 +33,6 @@ from brainsieve.engine.temporal.operator import (
     normalize_standardize,
 )
 from brainsieve.logs import log
-from brainsieve.maskers.cache import cached, digest, effective_level, memory_for
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_container, container_rows, final_dtype
 from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters

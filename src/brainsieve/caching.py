@@ -1,4 +1,4 @@
-"""Caching of final signals, keyed by what a file is and not by what is in it.
+"""Caching of results, keyed by what a file is and not by what is in it.
 
 The key of a file is its path, size, modification time and header; of an image in memory, a hash of its buffer.
 Only final signals are kept: what lies between is cheaper to compute than to hash.
@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from joblib import Memory
+
+from brainsieve.logs import log
 
 
 def memory_for(memory: None | str | os.PathLike | Memory, verbose: int) -> Memory:
@@ -47,6 +49,38 @@ def cached(memory: Memory, level: int, key: Callable[[], str], compute: Callable
     if memory.location is None or level < 1:
         return compute()
     return memory.cache(_computed, ignore=["compute"])(key(), compute)
+
+
+def cached_for_images(
+    memory: Any, verbose: int, name: str, imgs: Any, options: dict[str, Any], compute: Callable[[], Any]
+) -> Any:
+    """Compute something of images, or take it from the cache that a function's `memory` parameter names.
+
+    Parameters
+    ----------
+    memory : None, path or joblib.Memory
+    verbose : int
+        1 tells that it is computed.
+    name : str
+        Of the function.
+    imgs : image-like, or list of them
+    options : dict
+        Its other arguments that matter.
+    compute : callable
+    """
+    from brainsieve.engine.source import open_source
+
+    def told() -> Any:
+        log(verbose, 1, f"{name}: computing.")
+        return compute()
+
+    def key() -> str:
+        images = imgs if isinstance(imgs, list | tuple) else [imgs]
+        return digest(name, [open_source(img).identity for img in images], options)
+
+    if memory is None:
+        return told()
+    return cached(memory_for(memory, verbose), 1, key, told)
 
 
 def _computed(key: str, compute: Callable[[], Any]) -> Any:
