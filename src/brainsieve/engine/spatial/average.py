@@ -164,9 +164,7 @@ def grouped_points(codes: NDArray, n_features: int) -> tuple[NDArray, NDArray[np
             f"codes must be whole numbers, one for each point; they are {codes.dtype} of shape {codes.shape}."
         )
     if codes.size and codes.max() >= n_features:
-        raise ValueError(
-            f"codes go up to {codes.max()}; with n_features={n_features} they end at {n_features - 1}."
-        )
+        raise ValueError(f"codes must be below n_features={n_features}; they go up to {codes.max()}.")
     points = np.flatnonzero(codes >= 0).astype(np.int32 if len(codes) < 2**31 else np.int64)
     points = points[np.argsort(codes[points], kind="stable")]
     return points, np.bincount(codes[points], minlength=n_features)
