@@ -6,6 +6,7 @@ imported when it runs.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -54,15 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"this should not happen: {what} (--debug shows where; please report it)", BUG)
 
 
-def _run(arguments: object) -> int:
-    command = arguments.command  # type: ignore[attr-defined]
-    if command == "extract":
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "extract":
         from brainsieve.cli.extract import run_extract
 
         return run_extract(arguments)
     from brainsieve.demo import run_demo
 
-    run_demo(arguments.output, quiet=arguments.quiet)  # type: ignore[attr-defined]
+    run_demo(arguments.output, quiet=arguments.quiet)
     return DONE
 
 

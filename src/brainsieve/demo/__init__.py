@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONFOUNDS = [f"a_comp_cor_{number:02d}" for number in range(6)]
-CLEANING = {"detrend": True, "high_pass": 0.01, "low_pass": 0.1, "standardize": "zscore_sample"}
+CLEANING: dict[str, Any] = {
+    "detrend": True,
+    "high_pass": 0.01,
+    "low_pass": 0.1,
+    "standardize": "zscore_sample",
+}
 
 __all__ = ["run_demo"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 
 # From this many weights one sample takes milliseconds, which is worth a thread.
 COSTLY_WEIGHTS = 500_000
@@ -30,7 +30,7 @@ class SparseOperator(SpatialOperator):
     """
 
     def __init__(self, matrix: Any, copy: bool = True) -> None:
-        # A copy of our own, tidied: SciPy sorts indices of matrices in place, together with data that are shared.
+        # A copy of our own, tidied: SciPy sorts indices in place, together with data that are shared.
         matrix = sparse.csr_array(matrix, dtype=np.float64, copy=copy)
         matrix.sum_duplicates()
         self.n_features, self.n_points = matrix.shape
@@ -38,9 +38,7 @@ class SparseOperator(SpatialOperator):
         used = np.zeros(self.n_points, dtype=bool)
         used[matrix.indices] = True
         # 32 bits where they do: atlases of 1 mm have two million points inside.
-        self._support: NDArray[np.integer] = np.flatnonzero(used).astype(
-            np.int32 if self.n_points < 2**31 else np.int64
-        )
+        self._support: NDArray = np.flatnonzero(used).astype(np.int32 if self.n_points < 2**31 else np.int64)
         if len(self._support) < self.n_points:
             position = _positions(used, self._support, matrix.indices)
             matrix = sparse.csr_array(
@@ -63,9 +61,9 @@ class SparseOperator(SpatialOperator):
         m = self._matrix
         return int(m.data.nbytes + m.indices.nbytes + m.indptr.nbytes + self._support.nbytes)
 
-    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> SparseOperator:
+    def renumbered(self, renumber: Renumber, n_points: int) -> SparseOperator:
         moved = copy.copy(self)
-        moved._support = new_number[self._support]
+        moved._support = renumber(self._support)
         moved.n_points = n_points
         return moved
 
@@ -76,7 +74,7 @@ class SparseOperator(SpatialOperator):
         # One sample at a time, gathered and then multiplied by SciPy, which lets other threads run: 0.25 ms
         # for 400 means of 234 k voxels out of 1.1 M, 0.28 ms without gathering, 0.4 ms by bincount; sums of
         # sorted voxels by reduceat take 0.2 ms but keep the interpreter. Several samples at once would have
-        # to be transposed first, and are slower: 0.5 ms for each of 8, 2.3 ms instead of 2.0 with 2.7 M weights.
+        # to be transposed first: 0.5 ms for each of 8, and 2.3 ms instead of 2.0 with 2.7 M weights.
         for row, features in zip(block, out, strict=True):
             features[...] = self._matrix @ (row if self._takes_all else row.take(self._support))
         return out
@@ -148,6 +146,22 @@ class Regions(SpatialOperator):
         ends = np.concatenate([[0], np.cumsum(counts)]).astype(points.dtype)
         return cls(points, ends, len(codes), strategy)
 
+    @property
+    def support(self) -> NDArray[np.intp]:
+        return np.sort(self._points).astype(np.intp)
+
+    @property
+    def n_weights(self) -> int:
+        return len(self._points)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._points.nbytes + self._ends.nbytes)
+
+    def renumbered(self, new_number: Renumber, n_points: int) -> Regions:
+        points = new_number(self._points.astype(np.intp)).astype(self._points.dtype)
+        return Regions(points, self._ends, n_points, self._strategy)
+
     def row(self, feature: int) -> tuple[NDArray, NDArray[np.float64]]:
         """Points of a region and their weights."""
         points = self._points[self._ends[feature] : self._ends[feature + 1]]
@@ -215,9 +229,7 @@ def grouped_points(codes: NDArray, n_features: int) -> tuple[NDArray, NDArray[np
             f"codes must be whole numbers, one for each point; they are {codes.dtype} of shape {codes.shape}."
         )
     if codes.size and codes.max() >= n_features:
-        raise ValueError(
-            f"codes go up to {codes.max()}; with n_features={n_features} they end at {n_features - 1}."
-        )
+        raise ValueError(f"codes must be below n_features={n_features}; they go up to {codes.max()}.")
     points = np.flatnonzero(codes >= 0).astype(np.int32 if len(codes) < 2**31 else np.int64)
     points = points[np.argsort(codes[points], kind="stable")]
     return points, np.bincount(codes[points], minlength=n_features)

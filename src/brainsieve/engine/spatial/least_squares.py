@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 
-# Maps are held as float64 up to this size, and in their own dtype beyond it, which costs a cast for each block.
+# Maps are held as float64 up to this size; beyond it in their own dtype, which costs a cast for each block.
 FLOAT64_BYTES = 2**27
 # Points whose weights are cast at a time.
 CHUNK_POINTS = 2**14
@@ -58,7 +58,7 @@ class LeastSquares(SpatialOperator):
         if not np.isfinite(gram).all():
             bad = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
             raise ValueError(
-                f"maps must be finite; {len(bad)} of {len(gram)} are not, the one at position {bad[0]} for one."
+                f"maps must be finite; {len(bad)} of {len(gram)} are not, for one that at position {bad[0]}."
             )
         return cls(operator, inverse_gram(gram))
 
@@ -70,8 +70,8 @@ class LeastSquares(SpatialOperator):
     def nbytes(self) -> int:
         return self.maps.nbytes + self._inverse_gram.nbytes
 
-    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> LeastSquares:
-        return self.on(self.maps.renumbered(new_number, n_points))
+    def renumbered(self, renumber: Renumber, n_points: int) -> LeastSquares:
+        return self.on(self.maps.renumbered(renumber, n_points))
 
     def on(self, maps: SparseOperator | DenseMaps) -> LeastSquares:
         """The same solution with M R in the place of M: maps that images reach through R."""
@@ -118,9 +118,9 @@ class DenseMaps(SpatialOperator):
     def nbytes(self) -> int:
         return self._matrix.nbytes + self._support.nbytes
 
-    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> DenseMaps:
+    def renumbered(self, renumber: Renumber, n_points: int) -> DenseMaps:
         moved = copy.copy(self)
-        moved._support = new_number[self._support]
+        moved._support = renumber(self._support)
         moved.n_points = n_points
         return moved
 

@@ -8,9 +8,13 @@ A linear operator is a matrix A of shape (n_features, n_points); it takes blocks
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+# From numbers of points to their new numbers.
+Renumber = Callable[[NDArray[np.intp]], NDArray[np.intp]]
 
 
 class SpatialOperator(ABC):
@@ -76,8 +80,8 @@ class SpatialOperator(ABC):
 
         return compose([first, self])
 
-    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> SpatialOperator:
-        """The same operator where point p of its support has the number ``new_number[p]`` of `n_points`.
+    def renumbered(self, renumber: Renumber, n_points: int) -> SpatialOperator:
+        """The same operator with its support numbered anew, among `n_points`.
 
         Operators whose `support` is None have no such form.
         """

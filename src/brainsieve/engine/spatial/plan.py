@@ -1,10 +1,15 @@
-"""Plans: chains of spatial operators, folded into one sparse matrix where that is cheaper, and kept for reuse."""
+"""Plans: chains of spatial operators, folded into one sparse matrix where that is cheaper, and kept.
+
+Folding moves the weights of each region back through the steps before it, on the region's own bounding box.
+Steps that are not folded compute the voxels that what follows them takes, and no others.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,16 +17,18 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from brainsieve.engine.spatial.average import Regions, SparseOperator
+from brainsieve.engine.spatial.grid import GridOperator, points_of
 from brainsieve.engine.spatial.least_squares import DenseMaps, LeastSquares
 from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.engine.spatial.resample import Interpolate
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.separable import Separable
 
 # Weights smaller than this share of their region's largest are dropped.
 NEGLIGIBLE = 1e-7
-# Beyond so many weights the steps one by one are faster: 1 ns for each weight and volume, against some 10 ms.
-MOST_WEIGHTS = 20_000_000
+# Nanoseconds for a weight and a sample, measured with 2.7 M weights.
+NS_PER_WEIGHT = 0.8
+# A folded matrix has no more weights than this, 12 bytes each, unless it is asked for.
+MOST_WEIGHTS = 12_000_000
 # Room for weights at first; it doubles as it is filled.
 FIRST_WEIGHTS = 2**20
 # Plans that are kept for reuse in this process.
@@ -47,7 +54,7 @@ class Chain(SpatialOperator):
 
     @property
     def nbytes(self) -> int:
-        return sum(getattr(step, "nbytes", 0) for step in self.steps)
+        return sum(step.nbytes for step in self.steps)
 
     def _forward(self, block: NDArray) -> NDArray:
         parts = []
@@ -93,162 +100,196 @@ def fold(steps: Sequence[SpatialOperator], how: How = "auto") -> SpatialOperator
     -------
     operator : SpatialOperator
     """
+    if how not in ("auto", "folded", "stepwise"):
+        raise ValueError(f"how must be 'auto', 'folded' or 'stepwise', not {how!r}.")
     chain = compose(steps)
     if not isinstance(chain, Chain):
         return chain
     *before, last = chain.steps
-    if how != "stepwise":
-        most = MOST_WEIGHTS if how == "auto" else np.inf
-        if isinstance(last, LeastSquares):
-            maps = _folded(before, last.maps, most)
-            if maps is not None:
-                return last.on(maps)
-        if isinstance(last, SparseOperator | Regions):
-            folded = _folded(before, last, most)
-            if folded is not None:
-                return folded
-    return _cropped(before, last)
+    summed = last.maps if isinstance(last, LeastSquares) else last
+    if how == "stepwise" or not isinstance(summed, SparseOperator | DenseMaps | Regions):
+        return _with_matrix(_in_turn(chain.steps))
+    folded = _folded(before, summed, _most_weights(chain, how))
+    if folded is None:
+        return _with_matrix(_in_turn(chain.steps))
+    return last.on(folded) if isinstance(last, LeastSquares) else folded
+
+
+def _most_weights(chain: Chain, how: How) -> float:
+    """Weights beyond which a folded matrix is not worth it."""
+    if how == "folded":
+        return np.inf
+    if isinstance(chain.steps[-1], Regions):
+        # A few times the voxels of a brain at the most, and dear to compare: atlases of 1 mm have millions.
+        return MOST_WEIGHTS
+    return min(MOST_WEIGHTS, _work(_in_turn(chain.steps)) / NS_PER_WEIGHT)
+
+
+def _with_matrix(operator: SpatialOperator) -> SpatialOperator:
+    """Regions known by their points, as the matrix that is fast to apply."""
+    if isinstance(operator, Chain):
+        return Chain([_with_matrix(step) for step in operator.steps])
+    return SparseOperator(operator.tosparse(), copy=False) if isinstance(operator, Regions) else operator
+
+
+def _work(operator: SpatialOperator) -> float:
+    """About how many nanoseconds a sample takes."""
+    if isinstance(operator, Chain):
+        return sum(_work(step) for step in operator.steps)
+    if isinstance(operator, GridOperator):
+        return operator.work
+    if isinstance(operator, LeastSquares):
+        return _work(operator.maps)
+    if isinstance(operator, SparseOperator | DenseMaps | Regions):
+        return NS_PER_WEIGHT * operator.n_weights
+    return float(operator.n_features)
 
 
 def _folded(
     before: Sequence[SpatialOperator], last: SparseOperator | DenseMaps | Regions, most: float
 ) -> SparseOperator | None:
-    """The chain as a sparse matrix, region by region; None where it has more than `most` weights."""
-    if not all(isinstance(step, Separable | Interpolate | SparseOperator) for step in before):
-        return None
-    matrix: sparse.csr_array | Regions | None = last if isinstance(last, Regions) else last.tosparse()
+    """The chain as a sparse matrix; None where it has more than `most` weights or a step forbids it."""
+    matrix: sparse.csr_array | Regions = last if isinstance(last, Regions) else last.tosparse()
     for step in reversed(before):
-        assert matrix is not None
-        if isinstance(step, SparseOperator):
-            product = (matrix.tosparse() if isinstance(matrix, Regions) else matrix) @ step.tosparse()
-            matrix = product if product.nnz <= most else None
+        if isinstance(step, GridOperator):
+            moved = _moved_back(matrix, step, most)
+            if moved is None:
+                return None
+            matrix = moved
+        elif hasattr(step, "tosparse"):
+            matrix = (matrix.tosparse() if isinstance(matrix, Regions) else matrix) @ step.tosparse()
         else:
-            matrix = _moved_back(matrix, step, most)
-        if matrix is None:
             return None
+    if isinstance(matrix, Regions) or matrix.nnz > most:
+        return None
     return SparseOperator(matrix, copy=False)
 
 
-def _row(matrix: sparse.csr_array | Regions, i: int) -> tuple[NDArray, NDArray]:
-    """Points and weights of one row."""
+def _rows(matrix: sparse.csr_array | Regions) -> Iterator[tuple[NDArray, NDArray]]:
+    """Points and weights of each row."""
     if isinstance(matrix, Regions):
-        return matrix.row(i)
-    row = slice(matrix.indptr[i], matrix.indptr[i + 1])
-    return matrix.indices[row], matrix.data[row]
+        yield from map(matrix.row, range(matrix.n_features))
+    else:
+        for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+            yield matrix.indices[start:stop], matrix.data[start:stop]
 
 
 def _moved_back(
-    matrix: sparse.csr_array | Regions, step: SpatialOperator, most: float
+    matrix: sparse.csr_array | Regions, step: GridOperator, most: float
 ) -> sparse.csr_array | None:
-    """matrix @ step, row by row; None where it has more than `most` weights."""
-    n_rows = matrix.n_features if isinstance(matrix, Regions) else matrix.shape[0]
+    """matrix @ step, region by region, as a sparse matrix; None where it has more than `most` weights."""
     # Arrays that grow in place: rows gathered in lists and put together would need the memory twice.
-    indices, weights = np.empty(FIRST_WEIGHTS, np.int32), np.empty(FIRST_WEIGHTS)
+    indices = np.empty(FIRST_WEIGHTS, np.int32 if step.n_points < 2**31 else np.int64)
+    values = np.empty(FIRST_WEIGHTS)
     ends = [0]
-    for i in range(n_rows):
-        points, region = _row(matrix, i)
-        if isinstance(step, Separable):
-            moved = _through_separable(points, region, step)
-        else:
-            assert isinstance(step, Interpolate)
-            moved = _through_interpolation(points, region, step)
+    for points, weights in _rows(matrix):
+        moved = step.adjoint_of_points(points.astype(np.intp), weights, NEGLIGIBLE)
         first, last = ends[-1], ends[-1] + len(moved[0])
         if last > most:
             return None
-        if last > len(weights):
-            for grown in (indices, weights):
+        if last > len(values):
+            for grown in (indices, values):
                 grown.resize(max(last, 2 * len(grown)), refcheck=False)
-        indices[first:last], weights[first:last] = moved
+        indices[first:last], values[first:last] = moved
         ends.append(last)
-    for grown in (indices, weights):
+    for grown in (indices, values):
         grown.resize(ends[-1], refcheck=False)
-    return sparse.csr_array((weights, indices, np.array(ends, np.int32)), shape=(n_rows, step.n_points))
+    return sparse.csr_array(
+        (values, indices, np.array(ends, indices.dtype)), shape=(len(ends) - 1, step.n_points)
+    )
 
 
-def _through_separable(
-    points: NDArray, weights: NDArray, step: Separable
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Weights of source points for a region's weights of target points, on the region's bounding box."""
-    if not len(points):
-        return np.zeros(0, np.int32), np.zeros(0)
-    voxels = np.stack(np.unravel_index(points, step.target_shape, order="F"))
-    start = voxels.min(axis=1)
-    box = np.zeros(voxels.max(axis=1) - start + 1)
-    np.add.at(box, tuple(voxels - start[:, None]), weights)
-    moved, first = step.adjoint_of_box(box, start.tolist())
-    largest = np.abs(moved).max()
-    kept = np.nonzero(np.abs(moved) > NEGLIGIBLE * largest) if largest > 0 else np.nonzero(moved)
-    voxel = tuple(index + shift for index, shift in zip(kept, first, strict=True))
-    source = np.ravel_multi_index(voxel, step.source_shape, order="F")
-    order = np.argsort(source)
-    # Grids have fewer than 2**31 voxels, and SciPy's matrices are fastest and smallest with 32 bits.
-    return source[order].astype(np.int32), moved[kept][order]
+def _in_turn(steps: Sequence[SpatialOperator]) -> SpatialOperator:
+    """The steps one by one, each computing no more voxels than the next one takes."""
+    *before, last = steps
+    done: list[SpatialOperator] = [last]
+    while before and isinstance(before[-1], GridOperator):
+        wanted = done[0].support
+        if wanted is None:
+            break
+        step, renumber = before[-1].restricted(wanted)
+        before.pop()
+        done[0] = done[0].renumbered(renumber, step.n_features)
+        if _takes_all_in_order(done[0]):
+            done.pop(0)
+        reach = step.on_reach() if before else None
+        if reach is None:
+            done.insert(0, step)
+        else:
+            # A selection stands for the box that is read, until the step before is restricted to it.
+            on_reach, box = reach
+            done[:0] = [Select(points_of(box, step.source_shape), step.n_points), on_reach]
+    everything = [*before, *done]
+    return Chain(everything) if len(everything) > 1 else everything[0]
 
 
-def _through_interpolation(
-    points: NDArray, weights: NDArray, step: Interpolate
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    if not len(points):
-        return np.zeros(0, np.int32), np.zeros(0)
-    coefficients = sparse.csr_array(weights[None] @ step.coefficient_rows(points))
-    used = np.flatnonzero(coefficients.toarray()[0])
-    return _through_separable(used, coefficients.toarray()[0][used], step.prefilter())
+def _takes_all_in_order(operator: SpatialOperator) -> bool:
+    return isinstance(operator, Select) and np.array_equal(operator.points, np.arange(operator.n_points))
 
 
-def _cropped(before: Sequence[SpatialOperator], last: SpatialOperator) -> SpatialOperator:
-    """The steps in turn, computing no more of the volume before a selection than it takes."""
-    if isinstance(last, Select) and isinstance(before[-1], Separable):
-        step = before[-1]
-        voxels = np.stack(np.unravel_index(last.points, step.target_shape, order="F"))
-        start, stop = voxels.min(axis=1), voxels.max(axis=1) + 1
-        box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-        step = step.cropped(box)  # type: ignore[arg-type]
-        inside = np.ravel_multi_index(tuple(voxels - start[:, None]), step.target_shape, order="F")
-        return Chain([*before[:-1], step, Select(inside, step.n_features)])
-    if isinstance(last, Select) and isinstance(before[-1], Interpolate):
-        return compose([*before[:-1], before[-1].only(last.points)])
-    return Chain([*before, last])
+class PlanCache:
+    """Plans, of which the least recently used are dropped; one is built at a time for each key.
 
-
-class _PlanCache:
-    """Plans of this process, least recently used ones dropped; one is built at a time for each key."""
+    Parameters
+    ----------
+    max_bytes : int
+        What the plans may hold together. The last one is kept whatever its size.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._plans: OrderedDict[Hashable, Any] = OrderedDict()
+        self._plans: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
         self._building: dict[Hashable, threading.Lock] = {}
 
     def get(self, key: Hashable, build: Callable[[], Any]) -> Any:
+        """The plan of a key, built if need be. What `build` raises is raised, and nothing kept."""
         with self._lock:
             if key in self._plans:
-                self._plans.move_to_end(key)
-                return self._plans[key]
+                return self._used(key)
             building = self._building.setdefault(key, threading.Lock())
         with building:
             with self._lock:
                 if key in self._plans:
-                    return self._plans[key]
-            plan = build()
-            with self._lock:
-                self._plans[key] = plan
-                self._building.pop(key, None)
-                self._drop_oldest()
-            return plan
+                    return self._used(key)
+            try:
+                plan = build()
+                with self._lock:
+                    self._plans[key] = (plan, held_bytes(plan))
+                    self._drop_oldest()
+                return plan
+            finally:
+                with self._lock:
+                    self._building.pop(key, None)
+
+    def _used(self, key: Hashable) -> Any:
+        self._plans.move_to_end(key)
+        return self._plans[key][0]
 
     def _drop_oldest(self) -> None:
-        while len(self._plans) > 1 and sum(map(_size, self._plans.values())) > self._max_bytes:
-            self._plans.popitem(last=False)
+        total = sum(size for _, size in self._plans.values())
+        while len(self._plans) > 1 and total > self._max_bytes:
+            _, (_, size) = self._plans.popitem(last=False)
+            total -= size
 
 
-def _size(plan: Any) -> int:
-    operator = getattr(plan, "space", plan)
-    return int(getattr(operator, "nbytes", 0))
+def held_bytes(plan: Any) -> int:
+    """Memory of a plan: what it says itself, or the sum over the fields of a dataclass or sequence."""
+    if isinstance(getattr(plan, "nbytes", None), int | np.integer):
+        return int(plan.nbytes)
+    if dataclasses.is_dataclass(plan):
+        return sum(held_bytes(getattr(plan, field.name)) for field in dataclasses.fields(plan))
+    if isinstance(plan, list | tuple):
+        return sum(map(held_bytes, plan))
+    return 0
 
 
-_cache = _PlanCache(CACHE_BYTES)
+_cache = PlanCache(CACHE_BYTES)
 
 
 def cached_plan(key: Hashable, build: Callable[[], Any]) -> Any:
-    """What `build` gives, built once in this process for each key (operators, or objects with one as `space`)."""
+    """What `build` gives, built once in this process for each key.
+
+    Plans are operators, or dataclasses and sequences that hold some. Up to `CACHE_BYTES` of them are kept.
+    """
     return _cache.get(key, build)

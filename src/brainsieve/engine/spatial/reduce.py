@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.engine.spatial.average import grouped_points
-from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 
 # Share of the values at each end that the robust means leave out or pull in.
 TRIMMED_SHARE = 0.1
@@ -39,7 +39,7 @@ class Groups:
     @property
     def rank(self) -> NDArray[np.intp]:
         """Position of each value in its group, from 0."""
-        return np.arange(self.counts.sum()) - self.spread(self.starts)
+        return np.asarray(np.arange(self.counts.sum()) - self.spread(self.starts))
 
     @property
     def cut(self) -> NDArray[np.intp]:
@@ -55,7 +55,7 @@ def _variance(values: NDArray, groups: Groups) -> NDArray:
 
 def _median(ordered: NDArray, groups: Groups) -> NDArray:
     low = ordered[groups.starts + (groups.counts - 1) // 2]
-    return 0.5 * low + 0.5 * ordered[groups.starts + groups.counts // 2]
+    return np.asarray(0.5 * low + 0.5 * ordered[groups.starts + groups.counts // 2])
 
 
 def _trimmed_mean(ordered: NDArray, groups: Groups) -> NDArray:
@@ -162,8 +162,8 @@ class Reduce(SpatialOperator):
     def nbytes(self) -> int:
         return self._points.nbytes + 3 * self._counts.nbytes
 
-    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> Reduce:
-        return Reduce(new_number[self._points], self._counts, n_points, self._strategy)
+    def renumbered(self, renumber: Renumber, n_points: int) -> Reduce:
+        return Reduce(renumber(self._points), self._counts, n_points, self._strategy)
 
     def _forward(self, block: NDArray) -> NDArray:
         reduction = REDUCTIONS[self._strategy]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 
 
 class Select(SpatialOperator):
@@ -42,8 +42,8 @@ class Select(SpatialOperator):
     def nbytes(self) -> int:
         return self.points.nbytes
 
-    def renumbered(self, new_number: NDArray[np.intp], n_points: int) -> Select:
-        return Select(new_number[self.points], n_points)
+    def renumbered(self, renumber: Renumber, n_points: int) -> Select:
+        return Select(renumber(self.points), n_points)
 
     def forward_into(self, block: NDArray, out: NDArray) -> None:
         for row, taken in zip(block, out, strict=True):
@@ -84,6 +84,6 @@ def _checked_points(points: NDArray, n_points: int) -> NDArray[np.intp]:
     if points.size and (points.min() < 0 or points.max() >= n_points):
         wrong = points[(points < 0) | (points >= n_points)]
         raise ValueError(
-            f"points must lie in 0 … {n_points - 1}; {len(wrong)} of {len(points)} do not, {wrong[0]} for one."
+            f"points must lie in 0 … {n_points - 1}; {len(wrong)} of {len(points)} do not, as {wrong[0]}."
         )
     return points

@@ -1,24 +1,37 @@
 """Separable operators on voxel grids: one small matrix along each axis.
 
 A volume in point order is the array (k, j, i), first voxel axis fastest. Dense products along axes are faster
-than recursive or banded filters at the sizes of brains (7 ms for a 99 × 117 × 95 volume on one core), and
-composition is a product of small matrices.
+than recursive or banded filters at the sizes of brains: Gaussian smoothing of a 99 × 117 × 95 volume takes
+6 ms on one core in float32, SciPy's filter 10 ms. Composition is a product of small matrices.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.engine.spatial.grid import (
+    Box,
+    GridOperator,
+    InBox,
+    Shape,
+    box_of,
+    filled_box,
+    weights_in_box,
+)
+from brainsieve.engine.spatial.operator import Renumber
 
-Shape = tuple[int, int, int]
-Box = tuple[slice, slice, slice]
+# Multiplications and additions in a nanosecond, and nanoseconds to bring a value in and out, on one core.
+FLOPS_PER_NS = 60.0
+NS_PER_VALUE = 1.0
+# Weights of regions move along an axis without entries below this share of those that may be dropped at all.
+NEGLIGIBLE_ENTRY = 1e-3
 
 
-class Separable(SpatialOperator):
+class Separable(GridOperator):
     """A matrix along each axis of a grid, then a permutation of the axes.
 
     Equals the Kronecker product of the three matrices. float32 blocks are computed in float32, others in
@@ -32,8 +45,6 @@ class Separable(SpatialOperator):
         Target axis ``a`` is source axis ``order[a]``.
     """
 
-    is_costly = True
-
     def __init__(self, matrices: Sequence[NDArray], order: tuple[int, ...] = (0, 1, 2)) -> None:
         self.matrices = tuple(np.ascontiguousarray(m, dtype=np.float64) for m in matrices)
         self.order = tuple(order)
@@ -42,16 +53,20 @@ class Separable(SpatialOperator):
         self.n_points = int(np.prod(self.source_shape))
         self.n_features = int(np.prod(self.target_shape))
         # What a block reads of the source: beyond it all weights are 0.
-        self._reach = tuple(_nonzero_columns(m) for m in self.matrices)
-        cut = [np.ascontiguousarray(m[:, r]) for m, r in zip(self.matrices, self._reach, strict=True)]
-        self._working: dict[np.dtype, list[NDArray]] = {
-            np.dtype(np.float64): cut,
-            np.dtype(np.float32): [m.astype(np.float32) for m in cut],
-        }
+        self.reach: Box = tuple(_nonzero_columns(m) for m in self.matrices)  # type: ignore[assignment]
+        self._cut = [m[:, part] for m, part in zip(self.matrices, self.reach, strict=True)]
+        self._work, self._turn = _cheapest_turn([m.shape for m in self._cut])
+        self._does_nothing = [
+            m.shape[0] == m.shape[1] and np.array_equal(m, np.eye(len(m))) for m in self._cut
+        ]
+
+    @property
+    def work(self) -> float:
+        return self._work
 
     @property
     def nbytes(self) -> int:
-        return 3 * sum(m.nbytes for m in self.matrices)
+        return sum(m.nbytes for m in self.matrices)
 
     def after(self, first: Separable) -> Separable:
         """This operator applied after another, as one."""
@@ -60,29 +75,32 @@ class Separable(SpatialOperator):
             matrices[first.order[axis]] = self.matrices[axis] @ first.matrices[first.order[axis]]
         return Separable(matrices, tuple(first.order[axis] for axis in self.order))
 
-    def cropped(self, box: Box) -> Separable:
-        """Only a box of the target, given along target axes."""
+    def restricted(self, points: NDArray[np.intp]) -> tuple[Separable, Renumber]:
+        """The operator for the box that holds some target points."""
+        box = box_of(points, self.target_shape)
         matrices = list(self.matrices)
         for axis, part in zip(self.order, box, strict=True):
             matrices[axis] = self.matrices[axis][part]
-        return Separable(matrices, self.order)
+        return Separable(matrices, self.order), InBox(box, self.target_shape)
+
+    def on_reach(self) -> tuple[Separable, Box]:
+        return Separable(self._cut, self.order), self.reach
 
     def _forward(self, block: NDArray) -> NDArray:
         dtype = np.dtype(np.float32 if block.dtype == np.float32 else np.float64)
-        out = np.empty((len(block), self.n_features), dtype=dtype)
+        matrices = [m.astype(dtype, copy=False) for m in self._cut]
+        out = np.empty((len(block), *self.target_shape[::-1]), dtype=dtype)
         # Volume by volume: what lies between then stays in cache, and memory does not grow with the block.
         for row, features in zip(block, out, strict=True):
-            features[...] = self._volume(row, self._working[dtype], dtype).ravel()
-        return out
+            features[...] = self._volume(row, matrices, dtype)
+        return out.reshape(len(block), self.n_features)
 
     def _volume(self, row: NDArray, matrices: Sequence[NDArray], dtype: np.dtype) -> NDArray:
-        ni, nj, nk = self.source_shape
-        ri, rj, rk = self._reach
-        volume = row.reshape(nk, nj, ni)[rk, rj, ri].astype(dtype)
-        volume = volume @ matrices[0].T
-        volume = np.matmul(matrices[1], volume)
-        k, j, i = volume.shape
-        volume = (matrices[2] @ volume.reshape(k, j * i)).reshape(-1, j, i)
+        i, j, k = self.reach
+        volume = np.ascontiguousarray(row.reshape(self.source_shape[::-1])[k, j, i], dtype=dtype)
+        for axis in self._turn:
+            if not self._does_nothing[axis]:
+                volume = _along(axis, matrices[axis], volume)
         return volume.transpose([2 - axis for axis in self.order[::-1]])
 
     def _adjoint(self, signals: NDArray) -> NDArray:
@@ -92,35 +110,51 @@ class Separable(SpatialOperator):
         )
         return back._forward(signals)
 
-    def adjoint_of_box(self, weights: NDArray, start: Sequence[int]) -> tuple[NDArray, list[int]]:
-        """Aᵀ of weights that are 0 outside a box.
-
-        Parameters
-        ----------
-        weights : array of shape (n0, n1, n2)
-            Along target axes.
-        start : sequence of 3 int
-            Where the box starts in the target.
-
-        Returns
-        -------
-        weights : array of shape (m0, m1, m2)
-            Along source axes, on the smallest box outside which they are 0.
-        start : list of 3 int
-        """
+    def adjoint_of_points(
+        self, points: NDArray[np.intp], weights: NDArray[np.float64], negligible: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Aᵀ of weights of some target points: small products on the box that holds them."""
+        if not len(points):
+            return points, weights
+        box, start = filled_box(points, weights, self.target_shape)
         starts = [0, 0, 0]
         for target_axis, axis in enumerate(self.order):
             first = start[target_axis]
-            rows = self.matrices[axis][first : first + weights.shape[target_axis]]
-            columns = _nonzero_columns(rows)
+            rows = self.matrices[axis][first : first + box.shape[target_axis]]
+            columns = _nonzero_columns(rows, negligible * NEGLIGIBLE_ENTRY)
             starts[axis] = columns.start
-            moved = np.tensordot(weights, rows[:, columns], axes=(target_axis, 0))
-            weights = np.moveaxis(moved, -1, target_axis)
-        return weights.transpose(np.argsort(self.order)), starts
+            moved = np.tensordot(box, rows[:, columns], axes=(target_axis, 0))
+            box = np.moveaxis(moved, -1, target_axis)
+        return weights_in_box(box.transpose(np.argsort(self.order)), starts, self.source_shape, negligible)
 
 
-def _nonzero_columns(matrix: NDArray) -> slice:
-    used = np.flatnonzero((matrix != 0).any(axis=0))
+def _along(axis: int, matrix: NDArray, volume: NDArray) -> NDArray:
+    """A matrix along a voxel axis of a contiguous volume (k, j, i)."""
+    k, j, i = volume.shape
+    if axis == 0:
+        return np.asarray(volume.reshape(k * j, i) @ matrix.T).reshape(k, j, -1)
+    if axis == 1:
+        return np.asarray(np.matmul(matrix, volume))
+    return np.asarray(matrix @ volume.reshape(k, j * i)).reshape(-1, j, i)
+
+
+def _cheapest_turn(shapes: Sequence[tuple[int, ...]]) -> tuple[float, tuple[int, ...]]:
+    """In which turn to work along the axes, given (target size, source size) of each, and the nanoseconds."""
+
+    def cost(turn: tuple[int, ...]) -> float:
+        sizes = [source for _, source in shapes]
+        total = NS_PER_VALUE * float(np.prod(sizes))
+        for axis in turn:
+            total += 2.0 * float(np.prod(sizes)) * shapes[axis][0] / FLOPS_PER_NS
+            sizes[axis] = shapes[axis][0]
+        return total + NS_PER_VALUE * float(np.prod(sizes))
+
+    return min((cost(turn), turn) for turn in itertools.permutations(range(3)))
+
+
+def _nonzero_columns(matrix: NDArray, negligible: float = 0.0) -> slice:
+    size = np.abs(matrix).max(axis=0, initial=0.0)
+    used = np.flatnonzero(size > negligible * size.max(initial=0.0))
     if not len(used):
         return slice(0, 1)
     return slice(int(used[0]), int(used[-1]) + 1)
