@@ -175,6 +175,17 @@ def test_dependent_maps_share_their_signal():
     assert_allclose(signals, [[2, 2, 0, 1.5]], atol=1e-12)
 
 
+def test_dependent_maps_of_different_sizes_have_the_signals_of_smallest_norm():
+    rng = np.random.default_rng(0)
+    maps = rng.random((5, 40))
+    maps[1] = 10 * maps[0]
+    maps[3] = maps[2] - 0.1 * maps[0]
+    maps[4] = 0
+    block = rng.normal(size=(2, 40))
+    expected = linalg.lstsq(maps.T, block.T)[0].T
+    assert_allclose(LeastSquares.from_maps(maps).forward(block), expected, atol=1e-10)
+
+
 def test_a_map_of_tiny_weights_is_not_noise():
     rng = np.random.default_rng(0)
     maps = rng.random((2, 50))
