@@ -327,6 +327,8 @@ def test_words_in_confounds_are_named(tmp_path):
 def test_cut_offs_at_nyquist_are_lowered_with_a_warning():
     with pytest.warns(UserWarning, match="Nyquist frequency, 0.25 Hz"):
         signal.clean(series(), low_pass=0.3, high_pass=0.01, t_r=2.0)
+    with pytest.warns(UserWarning, match="period.*1 / 128"):
+        signal.clean(series(), high_pass=128, t_r=2.0)
     with pytest.warns(UserWarning, match="not filtered"):
         signal.clean(series(), low_pass=0.4, high_pass=0.3, t_r=2.0)
 

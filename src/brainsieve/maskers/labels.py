@@ -454,9 +454,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         return expected.astype(np.float64), found.astype(np.float64)
 
     def _natural_dtype(self, source: Source) -> np.dtype:
-        small = source.dtype in (np.float32, np.float16) and not (
-            source.is_scaled and source.dtype.kind != "f"
-        )
+        small = source.dtype in (np.float32, np.float16)
         return np.dtype(np.float32 if small else np.float64)
 
     def _image_of(self, signals: NDArray) -> Any:

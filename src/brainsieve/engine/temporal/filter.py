@@ -70,10 +70,15 @@ def _below_nyquist(name: str, cut_off: float | None, nyquist: float) -> float | 
     lowered = nyquist * (1 - 10 * EPS32)
     warnings.warn(
         f"{name}={cut_off:g} Hz is at or above the Nyquist frequency, {nyquist:g} Hz for t_r="
-        f"{0.5 / nyquist:g} s; {lowered:g} Hz is used.",
+        f"{0.5 / nyquist:g} s; {lowered:g} Hz is used.{_period_hint(cut_off)}",
         stacklevel=5,
     )
     return lowered
+
+
+def _period_hint(cut_off: float) -> str:
+    """What to do about a number that is no frequency of fMRI, but may be a period."""
+    return f" Is it a period? Pass {cut_off:g} s as 1 / {cut_off:g}." if cut_off > 1 else ""
 
 
 def default_padlen(sections: NDArray) -> int:
