@@ -73,6 +73,15 @@ def test_a_clone_gives_the_same_numbers(masker, img):
     np.testing.assert_array_equal(clone(masker).fit().transform(img), expected)
 
 
+def test_clones_share_the_plan_also_when_they_clean_otherwise(masker, img):
+    domain = masker.fit()._open(img).domain
+    recipe = masker._recipe(domain)
+    other = clone(masker).set_params(standardize="psc", detrend=True).fit()
+    assert other._recipe(domain) is recipe
+    smoothed = clone(masker).set_params(smoothing_fwhm=5.0).fit()
+    assert smoothed._recipe(domain) is not recipe
+
+
 def test_a_pickled_masker_gives_the_same_numbers(masker, img):
     expected = masker.fit().transform(img)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(masker)).transform(img), expected)

@@ -38,8 +38,16 @@ from brainsieve.maskers.output import as_container, container_rows, final_dtype
 from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
 from brainsieve.maskers.recipe import N_NAMED, Order, Recipe, signals_of
 
-# Parameters that change no number, hence belong to no cache key.
-NOT_IN_KEYS = ("memory", "memory_level", "verbose", "reports", "cmap", "n_jobs")
+# Parameters that change no number, or whose contents are hashed as they are after `fit`.
+NOT_IN_KEYS = {
+    *("memory", "memory_level", "verbose", "reports", "cmap", "n_jobs"),
+    *("mask_img", "mask_strategy", "mask_args", "labels_img", "labels", "lut", "maps_img", "seeds"),
+}
+# Parameters of what is done in time: maskers that differ in these alone share their plans for space.
+IN_TIME = {
+    *("runs", "standardize", "standardize_confounds", "high_variance_confounds", "detrend"),
+    *("low_pass", "high_pass", "t_r", "clean_args", "dtype", "min_coverage"),
+}
 
 
 @dataclass
@@ -121,12 +129,10 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             self._fit(imgs)
         finally:
             del self._in_fit_transform
-        self._fingerprint = digest(
-            type(self).__name__,
-            __version__,
-            {k: repr(v) for k, v in parameters.items() if k not in NOT_IN_KEYS},
-            self._fitted_content(),
-        )
+        in_keys = {name: value for name, value in parameters.items() if name not in NOT_IN_KEYS}
+        in_space = {name: value for name, value in in_keys.items() if name not in IN_TIME}
+        self._plan_key = digest(type(self).__name__, in_space, self._fitted_content())
+        self._fingerprint = digest(self._plan_key, __version__, in_keys)
         log(self.verbose, 1, f"{type(self).__name__}: fitted, {self.n_elements_} columns.")
         return self
 
@@ -262,7 +268,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     def _recipe(self, domain: Domain) -> Recipe:
         """The recipe for a domain, compiled once in a process for this masker and its clones."""
-        return cached_plan((self._fingerprint, domain.fingerprint), lambda: self._compile(domain))
+        return cached_plan((self._plan_key, domain.fingerprint), lambda: self._compile(domain))
 
     def _settings(self) -> CleaningSettings:
         return CleaningSettings(

@@ -388,6 +388,8 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
     def _fitted_content(self) -> Any:
         return (
             self._grid.fingerprint,
+            self._output_grid.fingerprint,
+            self._masked_out,
             self._codes,
             None if self._mask is None else self._mask,
             self._mask_grid.fingerprint,

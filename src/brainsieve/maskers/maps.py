@@ -270,6 +270,8 @@ class NiftiMapsMasker(BaseMasker):
     def _fitted_content(self) -> Any:
         return (
             self._grid.fingerprint,
+            self._output_grid.fingerprint,
+            self._masked_out,
             self._maps.data,
             self._maps.indices,
             self._maps.indptr,
