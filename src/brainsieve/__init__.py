@@ -15,6 +15,7 @@ _SUBMODULES = (
     "datasets",
     "exceptions",
     "image",
+    "interfaces",
     "maskers",
     "masking",
     "signal",
