@@ -18,6 +18,7 @@ _SUBMODULES = (
     "interfaces",
     "maskers",
     "masking",
+    "reporting",
     "signal",
 )
 

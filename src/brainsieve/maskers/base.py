@@ -7,12 +7,13 @@ A fitted masker is never changed by `transform`; it may be shared between thread
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from brainsieve.engine.extract import Progress, Request, stream
 from brainsieve.engine.source import open_source, read_sample
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.plan import cached_plan
+from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.temporal.operator import (
     CleaningSettings,
     clean_args_to_settings,
@@ -35,8 +37,11 @@ from brainsieve.engine.temporal.operator import (
 from brainsieve.logs import log
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_container, container_rows, final_dtype
-from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
+from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters, found
 from brainsieve.maskers.recipe import N_NAMED, Order, Recipe, signals_of
+
+if TYPE_CHECKING:
+    from brainsieve.reporting import HTMLReport, Layer
 
 # Parameters that change no number, or whose contents are hashed as they are after `fit`.
 NOT_IN_KEYS = {
@@ -71,6 +76,8 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     _column = "region"
     _voxelwise = False
     _inverse_name = "signals"
+    # Keyword of `generate_report` that chooses what is shown, where there is a choice.
+    _displayed_name: str | None = None
 
     # -- to be written by each masker ------------------------------------------------------------------
 
@@ -129,6 +136,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             self._fit(imgs)
         finally:
             del self._in_fit_transform
+        self._background = self._middle_volume(imgs) if self.reports else None
         in_keys = {name: value for name, value in parameters.items() if name not in NOT_IN_KEYS}
         in_space = {name: value for name, value in in_keys.items() if name not in IN_TIME}
         self._plan_key = digest(type(self).__name__, in_space, self._fitted_content())
@@ -418,6 +426,100 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             raise TypeError(f"{type(self).__name__} with these parameters is not linear; it has no matrix.")
         return MaskerOperator(recipe.space)
 
+    # -- reports ---------------------------------------------------------------------------------------
+
+    def generate_report(
+        self, engine: str = "matplotlib", title: str | None = None, **kwargs: Any
+    ) -> HTMLReport:
+        """Make a page that shows what the masker takes, and with which parameters.
+
+        Parameters
+        ----------
+        engine : {"matplotlib", "brainsprite"}, default="matplotlib"
+            Slices side by side, or a viewer that scrolls through slices.
+        title : str, optional
+            Default: the name of the class.
+        **kwargs : dict
+            ``displayed_maps`` (maps maskers) or ``displayed_spheres`` (spheres): how many to show (the first),
+            which (positions from 0), or "all". Default: 10.
+
+        Returns
+        -------
+        report : HTMLReport
+            Shows itself in Jupyter; `save_as_html` and `open_in_browser` do what they say. A page that says so
+            if the masker is not fitted or was made with ``reports=False``.
+
+        Raises
+        ------
+        TypeError
+            For a keyword that this masker does not have.
+        ValueError
+            For an unknown engine.
+        """
+        from brainsieve.reporting import MaskerContent, masker_report
+
+        name = type(self).__name__
+        known = self._displayed_name
+        unknown = sorted(set(kwargs) - ({known} if known else set()))
+        if unknown:
+            has = f"it has {known}" if known else "it has none"
+            raise TypeError(
+                f"generate_report of {name} got the unknown keywords {', '.join(unknown)}; {has}."
+            )
+        content = None
+        if self.__sklearn_is_fitted__() and self.reports:
+            grid, layers, facts, regions = self._report_parts(kwargs.get(known or "", 10))
+            if regions is not None and self._background is not None:
+                origin, values = self._background_volume()
+                expected, found_ = self._coverage_counts(origin, np.isfinite(values) & (values != 0))
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    regions["covered (%)"] = 100.0 * found_ / expected
+            content = MaskerContent(
+                title=title or name,
+                kind=f"{name}: {self.n_elements_} columns",
+                affine=grid.affine,
+                background=self._background_on(grid),
+                layers=layers,
+                facts=facts,
+                regions=regions,
+                parameters=self.get_params(deep=False),
+                warnings=self._report_warnings,
+                cmap=getattr(self, "cmap", None),
+            )
+        return masker_report(content, title or name, engine)
+
+    def _report_parts(self, displayed: Any) -> tuple[VoxelGrid, list[Layer], dict[str, str], Any]:
+        """Grid, layers, facts and table of regions of the report."""
+        raise NotImplementedError
+
+    def _middle_volume(self, imgs: Any) -> tuple[Any, NDArray | None] | None:
+        """What the report's background is made of: a file to be read when it is needed, or a volume."""
+        if imgs is None:
+            return None
+        img = imgs[0] if isinstance(imgs, list | tuple) and imgs else imgs
+        if isinstance(img, str | os.PathLike):
+            return img, None
+        source = self._open(img)
+        return source.domain, read_sample(source, source.n_samples // 2)
+
+    def _background_volume(self) -> tuple[Any, NDArray]:
+        """Domain and values of the volume that the report shows."""
+        assert self._background is not None
+        origin, values = self._background
+        if values is not None:
+            return origin, values
+        source = self._open(origin)
+        return source.domain, read_sample(source, source.n_samples // 2)
+
+    def _background_on(self, grid: VoxelGrid) -> NDArray | None:
+        if self._background is None:
+            return None
+        origin, values = self._background_volume()
+        values = np.where(np.isfinite(values), values, 0).astype(np.float64)
+        if origin != grid:
+            values = resample(origin, grid, "linear").forward(values[None])[0]
+        return grid.unflatten(values)
+
     # -- back to space ---------------------------------------------------------------------------------
 
     def _inverse(self, signals: Any) -> Any:
@@ -544,6 +646,28 @@ def has_data(source: Source) -> NDArray[np.bool_]:
     """Points where the first sample of a source is finite and not 0; (n_points,)."""
     first = read_sample(source, 0)
     return np.isfinite(first) & (first != 0)
+
+
+def displayed_positions(displayed: Any, n: int, name: str) -> list[int]:
+    """Positions of what a report shows: the first so many, those listed, or all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these, or a position is beyond the last.
+    """
+    if isinstance(displayed, str) and displayed == "all":
+        return list(range(n))
+    if isinstance(displayed, int | np.integer) and not isinstance(displayed, bool):
+        return list(range(min(int(displayed), n)))
+    array = np.asarray(displayed)
+    if isinstance(displayed, str | bool) or array.ndim != 1 or array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} must be an integer, a list of integers or 'all'; {found(displayed)} was given."
+        )
+    if array.size and (array.min() < 0 or array.max() >= n):
+        raise ValueError(f"{name} goes from 0 to {n - 1}; {displayed!r} was given.")
+    return [int(i) for i in array]
 
 
 class ColumnNames:

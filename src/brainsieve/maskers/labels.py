@@ -455,6 +455,30 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         found = np.bincount(codes[(codes >= 0) & there], minlength=self.n_elements_)
         return expected.astype(np.float64), found.astype(np.float64)
 
+    def _report_parts(self, displayed: Any) -> Any:
+        import pandas as pd
+
+        from brainsieve.reporting import Layer
+
+        grid, codes = self._output_grid, self._output_codes
+        sizes = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
+        voxel_mm3 = abs(np.linalg.det(grid.affine[:3, :3]))
+        regions = pd.DataFrame(
+            {
+                "id": self._ids,
+                "name": list(self.region_names_.values()),
+                "voxels": sizes,
+                "size (mm³)": sizes * voxel_mm3,
+                "share (%)": 100.0 * sizes / max(1, sizes.sum()),
+            }
+        )
+        facts = {
+            "regions": f"{self.n_elements_:,}",
+            "voxels in regions": f"{int(sizes.sum()):,}",
+            "smallest region": f"{sizes.min():,} voxels",
+        }
+        return grid, [Layer("regions", grid.unflatten(codes.astype(np.int32)), "labels")], facts, regions
+
     def _natural_dtype(self, source: Source) -> np.dtype:
         small = source.dtype in (np.float32, np.float16)
         return np.dtype(np.float32 if small else np.float64)

@@ -19,7 +19,7 @@ from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.image import load_img
-from brainsieve.maskers.base import BaseMasker
+from brainsieve.maskers.base import BaseMasker, displayed_positions
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.labels import first_image
 from brainsieve.maskers.parameters import a_bool, one_of
@@ -101,6 +101,7 @@ class NiftiMapsMasker(BaseMasker):
         "strategy": one_of("least_squares", "weighted_mean"),
     }
     _column = "map"
+    _displayed_name = "displayed_maps"
     _inverse_name = "region_signals"
 
     def __init__(
@@ -353,6 +354,24 @@ class NiftiMapsMasker(BaseMasker):
         there = to_grid(has_data, domain, self._grid, outside=False)
         expected = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
         return expected, np.asarray(weights @ there.astype(np.float64)).ravel()
+
+    def _report_parts(self, displayed: Any) -> Any:
+        import pandas as pd
+
+        from brainsieve.reporting import Layer
+
+        grid = self._output_grid
+        positions = displayed_positions(displayed, self.n_elements_, "displayed_maps")
+        layers = [
+            Layer(f"map {i}", grid.unflatten(_dense(self._output_maps[[i]])[0]), "weights") for i in positions
+        ]
+        n_voxels = np.diff(self._output_maps.indptr)
+        largest = abs(self._output_maps).max(axis=1).toarray().ravel().astype(float)
+        regions = pd.DataFrame(
+            {"map": range(self.n_elements_), "voxels": n_voxels, "largest weight": largest}
+        )
+        facts = {"maps": f"{self.n_elements_:,}", "shown": f"{len(positions):,}"}
+        return grid, layers, facts, regions
 
     def _natural_dtype(self, source: Source) -> np.dtype:
         return small_float(source, also=self._maps.dtype)

@@ -246,6 +246,18 @@ default="background"
         there = to_grid(has_data, domain, self._grid, outside=False)
         return np.array([self.n_elements_], float), np.array([(self._mask & there).sum()], float)
 
+    def _report_parts(self, displayed: Any) -> Any:
+        from brainsieve.reporting import Layer
+
+        volume_mm3 = abs(np.linalg.det(self._grid.affine[:3, :3])) * self.n_elements_
+        facts = {
+            "voxels in the mask": f"{self.n_elements_:,}",
+            "of the grid": f"{self.n_elements_ / self._grid.n_points:.1%}",
+            "volume": f"{volume_mm3 / 1000:,.1f} cm³",
+        }
+        mask = self._grid.unflatten(self._mask.astype(np.uint8))
+        return self._grid, [Layer("mask", mask, "mask")], facts, None
+
     def _natural_dtype(self, source: Source) -> np.dtype:
         if source.dtype.kind == "f":
             wide = source.dtype.itemsize > 4

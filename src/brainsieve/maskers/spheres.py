@@ -15,7 +15,7 @@ from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
-from brainsieve.maskers.base import BaseMasker
+from brainsieve.maskers.base import BaseMasker, displayed_positions
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.maps import small_float
 from brainsieve.maskers.parameters import a_bool, found
@@ -82,6 +82,7 @@ class NiftiSpheresMasker(BaseMasker):
 
     _checks = {"allow_overlap": a_bool}
     _column = "sphere"
+    _displayed_name = "displayed_spheres"
     _inverse_name = "region_signals"
 
     def __init__(
@@ -212,6 +213,36 @@ class NiftiSpheresMasker(BaseMasker):
             for centre, radius in zip(self._centres, self._radii, strict=True)
         ]
         return np.array(expected, dtype=np.float64), found
+
+    def _report_parts(self, displayed: Any) -> Any:
+        import pandas as pd
+
+        from brainsieve.reporting import Layer
+
+        grid = self._report_grid()
+        positions = displayed_positions(displayed, self.n_elements_, "displayed_spheres")
+        layers = []
+        for i in positions:
+            values = np.zeros(grid.n_points)
+            values[sphere_points(grid, self._centres[i], max(self._radii[i], grid.voxel_sizes_mm.max()))] = 1
+            layers.append(Layer(f"sphere {i}", grid.unflatten(values), "sphere"))
+        regions = pd.DataFrame(self._centres, columns=["x (mm)", "y (mm)", "z (mm)"])
+        regions.insert(0, "seed", range(self.n_elements_))
+        regions["radius (mm)"] = self._radii
+        facts = {"seeds": f"{self.n_elements_:,}", "shown": f"{len(positions):,}"}
+        return grid, layers, facts, regions
+
+    def _report_grid(self) -> VoxelGrid:
+        """Where spheres are drawn: the mask, else the image given to `fit`, else a box of 4 mm around them."""
+        if self._mask is not None:
+            return self._mask_grid
+        if self._background is not None:
+            origin, values = self._background
+            return origin if values is not None else self._open(origin).domain
+        low, high = self._centres.min(axis=0) - 24, self._centres.max(axis=0) + 24
+        affine = np.diag([4.0, 4.0, 4.0, 1.0])
+        affine[:3, 3] = low
+        return VoxelGrid(tuple(int(n) for n in np.ceil((high - low) / 4) + 1), affine)
 
     def _natural_dtype(self, source: Source) -> np.dtype:
         return small_float(source)
