@@ -276,6 +276,12 @@ def test_memory_is_keyed_by_the_file_and_notices_a_change(masker, img, tmp_path)
     np.testing.assert_allclose(masker.transform(file), 2 * first)
 
 
+def test_a_cache_folder_that_cannot_be_made_is_named(masker, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file.*cannot be"):
+        masker.set_params(memory=str(tmp_path / "file"), memory_level=1).fit()
+
+
 def test_no_warning_without_a_reason(masker, img):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -82,10 +82,11 @@ def _draw(
         if part.any() and not part.all():
             axes.contour(part, levels=[0.5], colors="#ff5a4d", linewidths=1.0, extent=extent, origin="lower")
     elif kind == "labels":
-        visible = np.ma.masked_less(part, 0)
-        axes.imshow(
-            visible, cmap=cmap or "nipy_spectral", alpha=PALE, vmin=0, vmax=max(1, overlay.max()), **shown
-        )
+        last = max(1, int(overlay.max()))
+        colours = cmap or distinct_colours(last + 1)
+        axes.imshow(np.ma.masked_less(part, 0), cmap=colours, alpha=PALE, vmin=0, vmax=last, **shown)
+    elif kind == "sphere":
+        axes.imshow(np.ma.masked_less(part, 0.5), cmap=single_colour(), alpha=0.85, **shown)
     else:
         largest = np.abs(overlay).max() or 1.0
         visible = np.ma.masked_less(np.abs(part), 0.02 * largest)
