@@ -179,3 +179,36 @@ def test_a_dask_cluster_runs_the_images(masker, runs, tmp_path):
             got = masker.set_params(n_jobs=2).transform(paths)
     for a, b in zip(got, expected, strict=True):
         assert_allclose(a, b, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["voxels", "labels", "maps"])
+def test_fit_reads_a_generator_of_runs(kind, rng):
+    def runs():
+        for seed in range(3):
+            data = np.zeros((12, 11, 10, 4))
+            data[3:9, 3:8, 3:7] = np.random.default_rng(seed).normal(300, 20, (6, 5, 4, 4))
+            yield nib.Nifti1Image(data, np.diag([3.0, 3, 3, 1]))
+
+    like = next(runs())
+    masker = {
+        "voxels": lambda: MultiNiftiMasker(mask_args={"opening": 0}),
+        "labels": lambda: MultiNiftiLabelsMasker(label_image(rng, like)),
+        "maps": lambda: MultiNiftiMapsMasker(nib.Nifti1Image(rng.random((12, 11, 10, 2)), like.affine)),
+    }[kind]()
+    masker.fit(runs())
+    assert [s.shape for s in masker.transform(runs())] == [(4, masker.n_elements_)] * 3
+    assert len(masker.fit_transform(runs())) == 3
+    used = runs()
+    list(used)
+    with pytest.raises(ValueError, match="empty"):
+        masker.fit(used)
+
+
+def test_verbose_tells_the_steps_and_the_images(masker, runs, capsys):
+    masker.set_params(verbose=1).fit().transform(runs[0])
+    told = capsys.readouterr().out
+    assert "fitted, " in told and "extracting from the image in memory" in told and "samples of" not in told
+    masker.set_params(verbose=2).fit().transform(runs[0])
+    assert "40 samples of 9 × 8 × 7 voxels" in capsys.readouterr().out
+    masker.set_params(verbose=0).fit().transform(runs[0])
+    assert capsys.readouterr().out == ""

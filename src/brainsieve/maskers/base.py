@@ -494,7 +494,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     def _middle_volume(self, imgs: Any) -> tuple[Any, NDArray | None] | None:
         """What the report's background is made of: a file to be read when it is needed, or a volume."""
-        if imgs is None:
+        if imgs is None or isinstance(imgs, Iterator):  # a generator is used up by now
             return None
         img = imgs[0] if isinstance(imgs, list | tuple) and imgs else imgs
         if isinstance(img, str | os.PathLike):

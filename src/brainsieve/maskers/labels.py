@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -531,7 +532,12 @@ def distinct(values: NDArray) -> NDArray:
 
 
 def first_image(imgs: Any) -> Any:
-    """The image that stands for the grid of what `fit` was given."""
+    """The image that stands for the grid of what `fit` was given; a generator is read that far."""
     if isinstance(imgs, list | tuple) and len(imgs):
         return imgs[0]
+    if isinstance(imgs, Iterator):
+        first = next(imgs, None)
+        if first is None:
+            raise ValueError("The generator of images is empty; was it used up before?")
+        return first
     return imgs
