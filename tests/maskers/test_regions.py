@@ -287,6 +287,8 @@ def test_auto_dtype_keeps_integers_only_where_nothing_was_computed(rng):
     img = run_image(rng, dtype=np.int16)
     mask = mask_image(rng, img)
     assert NiftiMasker(mask, dtype="auto").fit().transform(img).dtype == np.int32
+    regressed = NiftiMasker(mask, dtype="auto").fit().transform(img, confounds=rng.normal(size=(60, 2)))
+    assert regressed.dtype == np.float32
     cleaned = NiftiMasker(mask, dtype="auto", standardize="zscore_sample").fit().transform(img)
     assert cleaned.dtype == np.float32
 

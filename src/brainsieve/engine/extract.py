@@ -372,7 +372,9 @@ def _make_sink(source: Source, request: Request) -> Sink:
     if not request.space.is_linear:
         return NonlinearSink(source, request)
     mixes = not isinstance(request.space, Select)
-    if mixes and np.dtype(request.dtype) == np.float32 and source.dtype.itemsize <= 4:
+    # float32 holds these exactly; wider integers would lose digits before the difference is taken.
+    exact = source.dtype == np.float32 or source.dtype.itemsize <= 2
+    if mixes and exact and np.dtype(request.dtype) == np.float32:
         return DeviationSink(source, request)
     return LinearSink(source, request)
 

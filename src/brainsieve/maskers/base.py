@@ -289,11 +289,12 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             **clean_args_to_settings(self.clean_args or {}),
         )
 
-    def _result_dtype(self, source: Source) -> np.dtype:
+    def _result_dtype(self, source: Source, regressed: bool = False) -> np.dtype:
+        """The dtype of signals; `regressed` tells whether confounds are taken out of them."""
         if self.dtype is None:
             return self._natural_dtype(source)
         if isinstance(self.dtype, str) and self.dtype == "auto":
-            untouched = self._voxelwise and self._leaves_values_alone(source)
+            untouched = self._voxelwise and not regressed and self._leaves_values_alone(source)
             return np.dtype(np.int32 if untouched and source.dtype.kind == "i" else np.float32)
         return np.dtype(self.dtype)
 
@@ -306,7 +307,8 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             or settings.filter_is_active
             or bool(self.high_variance_confounds)
         )
-        return not (cleaned or self.smoothing_fwhm or source.is_scaled or self._recipe(source.domain).clip)
+        computed = self.smoothing_fwhm is not None or source.is_scaled or self._recipe(source.domain).clip
+        return not (cleaned or computed)
 
     def _blank_uncovered(self, source: Source, order: Order, values: NDArray) -> None:
         """Put NaN into the columns that an image covers less than `min_coverage` asks."""
@@ -637,7 +639,7 @@ def run_maskers(
     for masker, order, values in zip(maskers, orders, found, strict=True):
         masker._blank_uncovered(source, order, values)
     return [
-        final_dtype(values, masker._result_dtype(source), order.names, source.name)
+        final_dtype(values, masker._result_dtype(source, confounds is not None), order.names, source.name)
         for masker, order, values in zip(maskers, orders, found, strict=True)
     ]
 
