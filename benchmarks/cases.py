@@ -75,21 +75,13 @@ def _compiled(masker: Any, run: Path) -> float:
 
 def many_atlases(n_atlases: int) -> Callable[[dict[str, Path]], Measured]:
     def run(paths: dict[str, Path]) -> Measured:
-        import nibabel as nib
         import numpy as np
 
         from brainsieve import extract_many
         from brainsieve.maskers import NiftiLabelsMasker
 
-        parcels = nib.load(paths["labels"])
-        numbers = np.asarray(parcels.dataobj)
-        # Ten different atlases of 400 parcels: the same brain, numbered in another order.
-        orders = [np.random.default_rng(i).permutation(400) + 1 for i in range(n_atlases)]
-        atlases = [
-            nib.Nifti1Image(np.concatenate([[0], order]).astype(np.int16)[numbers], parcels.affine)
-            for order in orders
-        ]
-        maskers = {str(i): NiftiLabelsMasker(atlas, **CLEANING).fit() for i, atlas in enumerate(atlases)}
+        files = [paths["labels"].with_name(f"labels_order-{i}.nii.gz") for i in range(n_atlases)]
+        maskers = {str(i): NiftiLabelsMasker(str(file), **CLEANING).fit() for i, file in enumerate(files)}
         confounds = np.load(paths["confounds"])
         for masker in maskers.values():
             _compiled(masker, paths["run"])

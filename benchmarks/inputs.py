@@ -42,6 +42,11 @@ def make(folder: Path, n_volumes: int, dtype: str = "int16") -> dict[str, Path]:
         nib.save(nib.Nifti1Image(inside.astype(np.uint8), affine()), paths["mask"])
         parcels = _parcels(inside, 400, rng)
         nib.save(nib.Nifti1Image(parcels, affine()), paths["labels"])
+        for i in range(10):
+            # Ten different atlases: the same parcels, numbered in another order.
+            numbers = np.concatenate([[0], rng.permutation(400) + 1]).astype(np.int16)
+            file = folder / f"labels_order-{i}.nii.gz"
+            nib.save(nib.Nifti1Image(numbers[parcels], affine()), file)
         fine = parcels.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
         fine_affine = affine(1.0)
         fine_affine[:3, 3] -= 0.5
