@@ -296,6 +296,7 @@ WRONG = [
     (dict(sample_mask=[0.5, 1.5]), TypeError, "dtype is float64"),
     (dict(sample_mask=np.zeros(T, dtype=bool)), AllVolumesRemovedError, "keeps no sample"),
     (dict(sample_mask=[]), AllVolumesRemovedError, "keeps no sample"),
+    (dict(sample_mask=[5], low_pass=0.1), ValueError, "keeps 1 sample.*at least 2"),
     (dict(runs=np.zeros(5)), ValueError, r"shape \(80,\)"),
     (
         dict(sample_mask=np.arange(30), low_pass=0.1, high_pass=0.01),

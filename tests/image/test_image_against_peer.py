@@ -299,13 +299,14 @@ def test_check_niimg_and_friends(tmp_path):
         brainsieve.image.index_img(image(), 7)
 
 
-@pytest.mark.parametrize("operation", ["smooth", "resample", "concat", "clean"])
+@pytest.mark.parametrize("operation", ["smooth", "resample", "same grid", "concat", "clean"])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_results_can_be_written_block_by_block(operation, suffix, tmp_path):
     img, file = image((6, 5, 4, 40), np.float32), tmp_path / f"out{suffix}"
     calls = {
         "smooth": lambda **k: brainsieve.image.smooth_img(img, 5, **k),
         "resample": lambda **k: brainsieve.image.resample_img(img, FINER, (7, 6, 5), **k),
+        "same grid": lambda **k: brainsieve.image.resample_img(img, AFFINE, (6, 5, 4), **k),
         "concat": lambda **k: brainsieve.image.concat_imgs([img, img], **k),
         "clean": lambda **k: brainsieve.image.clean_img(img, **k),
     }
@@ -427,3 +428,31 @@ def test_brain_masks_of_the_bundled_template_resemble_the_peers():
         a, b = ours.get_fdata() > 0, theirs.get_fdata() > 0
         dice = 2 * (a & b).sum() / (a.sum() + b.sum())
         assert dice > (0.95 if mask_type == "whole-brain" else 0.6), (mask_type, dice)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_cleaning_into_a_file_takes_groups_of_voxels(suffix, masked, tmp_path, monkeypatch):
+    img = image((6, 5, 4, 40), np.float32)
+    mask = nib.Nifti1Image((image((6, 5, 4)).get_fdata() > 95).astype(np.uint8), AFFINE)
+    arguments = dict(mask_img=mask if masked else None, clean__sample_mask=np.arange(2, 38))
+    expected = brainsieve.image.clean_img(img, **arguments)
+    monkeypatch.setattr("brainsieve.image.streaming.CLEANED_BYTES", 36 * 4 * 17)
+    written = brainsieve.image.clean_img(img, output_file=tmp_path / f"out{suffix}", **arguments)
+    assert_allclose(written.get_fdata(), expected.get_fdata(), atol=1e-6)
+    assert [p.name for p in tmp_path.iterdir()] == [f"out{suffix}"]
+
+
+def test_an_error_leaves_no_half_written_file(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("brainsieve.image.writing.PointWriter.put", fail)
+    with pytest.raises(OSError, match="disk full"):
+        brainsieve.image.clean_img(image((3, 3, 3, 20)), output_file=tmp_path / "out.nii")
+    monkeypatch.setattr("brainsieve.image.writing.SampleWriter.put", fail)
+    with pytest.raises(OSError, match="disk full"):
+        brainsieve.image.smooth_img(image((3, 3, 3, 20)), 4, output_file=tmp_path / "out.nii.gz")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="must end in .nii"):
+        brainsieve.image.clean_img(image((3, 3, 3, 20)), output_file=tmp_path / "out.img")

@@ -248,6 +248,10 @@ def test_voxel_masks_that_are_none_are_refused(img):
         NiftiMasker().fit()
     with pytest.raises(ValueError, match="target_shape needs a target_affine"):
         NiftiMasker(mask_image(np.random.default_rng(0), img), target_shape=(3, 3, 3)).fit()
+    with pytest.raises(ValueError, match="three positive sizes"):
+        NiftiMasker(
+            mask_image(np.random.default_rng(0), img), target_affine=img.affine, target_shape=(0, 3, -3)
+        ).fit()
     with pytest.raises(ValueError, match="mask_strategy must be one of.*Did you mean 'epi'"):
         NiftiMasker(mask_strategy="epl").fit(img)
     with pytest.warns(UserWarning, match="mask_args has keys.*openning"):

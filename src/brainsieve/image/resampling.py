@@ -89,6 +89,11 @@ def resample_img(
     grid = grid_of(source)
     target = grid if target_affine is None else target_grid(grid, target_affine, target_shape)
     if target.shape == grid.shape and np.allclose(target.affine, grid.affine):
+        if output_file is not None:
+            with SampleWriter(source, grid, source.value_dtype, output_file) as writer:
+                for block in source.blocks():
+                    writer.put(block.samples, scaled(block.values, source))
+            return writer.image
         given = check_niimg(img)
         return new_img_like(given, np.array(get_data(given), order=order)) if copy else given  # type: ignore[call-overload]
     resampler = Resampler(source, target, interpolation, clip, fill_value, force_resample)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
-from brainsieve.engine.extract import Request, extract
+from brainsieve.engine.extract import Extracted, Request, extract
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.sequence import scaled
@@ -18,15 +18,19 @@ from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.engine.temporal.operator import (
     CleaningSettings,
+    TemporalOperator,
     clean_args_to_settings,
     normalize_standardize,
     plan_cleaning,
 )
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.loading import grid_of, header_for
-from brainsieve.image.writing import SampleWriter
+from brainsieve.image.writing import PointWriter, SampleWriter
 from brainsieve.logs import log
 from brainsieve.tables import read_confounds
+
+# Cleaned series that are held at a time where the result goes into a file.
+CLEANED_BYTES = 2**28
 
 
 def smooth_img(imgs: Any, fwhm: Any, *, output_file: Any = None) -> Any:
@@ -160,7 +164,8 @@ def clean_img(
     mask_img : image-like, optional
         Clean these voxels only; others are 0.
     output_file : path, optional
-        Write the result there and give an image that reads from it.
+        Write the result there and give an image that reads from it. The run may then be larger than memory:
+        it is read once for each 256 MB of cleaned series.
     **kwargs : dict
         Other options of `brainsieve.signal.clean`, prefixed ``clean__``: ``clean__sample_mask``,
         ``clean__filter``, ``clean__butterworth__order``, …
@@ -199,19 +204,48 @@ def clean_img(
             raise ValueError("mask_img is on another grid than imgs; resample it first (resample_to_img).")
         points = np.flatnonzero(grid.flatten(mask))
     dtype = np.dtype(np.float64 if source.value_dtype.itemsize > 4 else np.float32)
+    if output_file is not None:
+        return _cleaned_into_file(source, grid, points, plan, dtype, ensure_finite, output_file)
     found = extract(source, [Request(Select(points, grid.n_points), plan, dtype)])[0]
-    if found.n_nonfinite is not None and not ensure_finite:
-        warnings.warn(
-            f"{source.name}: {int((found.n_nonfinite > 0).sum())} voxels are NaN or infinite in some volume; "
-            "these values count as 0.",
-            stacklevel=2,
-        )
-    with SampleWriter(_Shortened(source, len(plan.kept)), grid, dtype, output_file) as writer:
+    _warn_of_nonfinite(source, found, ensure_finite)
+    with SampleWriter(_Shortened(source, len(plan.kept)), grid, dtype) as writer:
         for i, row in enumerate(found.values):
             volume = np.zeros((1, grid.n_points), dtype=dtype)
             volume[0, points] = row
             writer.put(slice(i, i + 1), volume)
     return writer.image
+
+
+def _cleaned_into_file(
+    source: Source,
+    grid: VoxelGrid,
+    points: NDArray[np.intp],
+    plan: TemporalOperator,
+    dtype: np.dtype,
+    ensure_finite: bool,
+    output_file: Any,
+) -> Any:
+    """Clean groups of points that fit into memory, with one pass over the source for each."""
+    at_once = max(1, CLEANED_BYTES // (len(plan.kept) * dtype.itemsize))
+    header = getattr(source, "header", None)
+    with PointWriter(grid, len(plan.kept), dtype, header, output_file) as writer:
+        for start in range(0, len(points), at_once):
+            group = points[start : start + at_once]
+            found = extract(source, [Request(Select(group, grid.n_points), plan, dtype)])[0]
+            if start == 0:
+                _warn_of_nonfinite(source, found, ensure_finite)
+            writer.put(group, found.values)
+    return writer.image
+
+
+def _warn_of_nonfinite(source: Source, found: Extracted, ensure_finite: bool) -> None:
+    if found.n_nonfinite is None or ensure_finite:
+        return
+    warnings.warn(
+        f"{source.name}: {int((found.n_nonfinite > 0).sum())} voxels are NaN or infinite in some volume; "
+        "these values count as 0.",
+        stacklevel=3,
+    )
 
 
 def _clean_settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 import nibabel as nib
@@ -42,9 +43,7 @@ class SampleWriter:
         self._single = like.is_single
         self._shape = grid.shape if self._single else (*grid.shape, like.n_samples)
         self._header = header_for(getattr(like, "header", None), self._dtype)
-        self._path = None if output_file is None else os.fspath(output_file)
-        if self._path is not None and not self._path.endswith((".nii", ".nii.gz")):
-            raise ValueError(f"output_file must end in .nii or .nii.gz; {self._path!r} was given.")
+        self._path = None if output_file is None else checked_output(output_file)
         self._values = np.empty((like.n_samples, grid.n_points), self._dtype) if self._path is None else None
         self._stream: Any = None
         self._next = 0
@@ -55,17 +54,7 @@ class SampleWriter:
             self._unfinished = os.path.join(folder, f"unfinished_{name}")
             packed = {"compresslevel": 1} if name.endswith(".gz") else {}
             self._stream = ImageOpener(self._unfinished, "wb", **packed)
-            header = nib.Nifti1Image(
-                np.broadcast_to(np.zeros(1, self._dtype), self._shape),
-                self._grid.affine,
-                self._header,
-                dtype=self._dtype,
-            ).header
-            header.set_data_offset(352)
-            header["magic"] = b"n+1"
-            header.set_slope_inter(1, 0)
-            header.write_to(self._stream)
-            self._stream.write(b"\0" * (352 - self._stream.tell()))
+            write_header(self._stream, self._shape, self._grid, self._header, self._dtype)
         return self
 
     def put(self, samples: slice, values: NDArray) -> None:
@@ -90,3 +79,102 @@ class SampleWriter:
             return
         os.replace(self._unfinished, self._path)  # type: ignore[arg-type]
         self.image = nib.load(self._path)  # type: ignore[arg-type]
+
+
+class PointWriter:
+    """Writes a file whose points come in groups, all samples of each.
+
+    Parameters
+    ----------
+    grid : VoxelGrid
+    n_samples : int
+    dtype : dtype
+    header : nibabel header or None
+        Template.
+    output_file : path
+        ``.nii`` or ``.nii.gz``. The latter is compressed at the end, from a plain file beside it. An error leaves
+        neither behind.
+
+    Attributes
+    ----------
+    image : Nifti1Image
+        Set at the end; reads from `output_file`.
+    """
+
+    image: Any
+
+    def __init__(self, grid: VoxelGrid, n_samples: int, dtype: Any, header: Any, output_file: Any) -> None:
+        from brainsieve.image.loading import header_for
+
+        self._path = checked_output(output_file)
+        folder, name = os.path.split(self._path)
+        self._plain = os.path.join(folder, f"unfinished_{name.removesuffix('.gz')}")
+        self._grid, self._n_samples = grid, n_samples
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._header = header_for(header, np.dtype(dtype))
+
+    def __enter__(self) -> PointWriter:
+        self._stream = open(self._plain, "w+b")  # noqa: SIM115 - closed by __exit__
+        shape = (*self._grid.shape, self._n_samples)
+        write_header(self._stream, shape, self._grid, self._header, self._dtype)
+        # The rest is 0 until it is written.
+        self._stream.truncate(352 + self._n_samples * self._grid.n_points * self._dtype.itemsize)
+        return self
+
+    def put(self, points: NDArray[np.intp], values: NDArray) -> None:
+        """Take all samples (n_samples, n) of some points, ascending; those between them are set to 0."""
+        first, last = int(points[0]), int(points[-1]) + 1
+        row = np.zeros(last - first, dtype=self._dtype)
+        for i, sample in enumerate(values):
+            row[points - first] = sample
+            self._stream.seek(352 + (i * self._grid.n_points + first) * self._dtype.itemsize)
+            self._stream.write(row.data)
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        self._stream.close()
+        try:
+            if kind is None and self._path.endswith(".gz"):
+                self._compress()
+            elif kind is None:
+                os.replace(self._plain, self._path)
+        finally:
+            if os.path.exists(self._plain):
+                os.unlink(self._plain)
+        if kind is None:
+            self.image = nib.load(self._path)
+
+    def _compress(self) -> None:
+        unfinished = f"{self._plain}.gz"
+        try:
+            with open(self._plain, "rb") as plain, ImageOpener(unfinished, "wb", compresslevel=1) as packed:
+                shutil.copyfileobj(plain, packed, 2**22)
+            os.replace(unfinished, self._path)
+        finally:
+            if os.path.exists(unfinished):
+                os.unlink(unfinished)
+
+
+def checked_output(output_file: Any) -> str:
+    """The path of a NIfTI file to be written.
+
+    Raises
+    ------
+    ValueError
+        If its suffix is another.
+    """
+    path = os.fspath(output_file)
+    if not path.endswith((".nii", ".nii.gz")):
+        raise ValueError(f"output_file must end in .nii or .nii.gz; {path!r} was given.")
+    return path
+
+
+def write_header(stream: Any, shape: tuple[int, ...], grid: VoxelGrid, header: Any, dtype: np.dtype) -> None:
+    """The 352 bytes before the data of a NIfTI file."""
+    made = nib.Nifti1Image(
+        np.broadcast_to(np.zeros(1, dtype), shape), grid.affine, header, dtype=dtype.newbyteorder("=")
+    ).header
+    made.set_data_offset(352)
+    made["magic"] = b"n+1"
+    made.set_slope_inter(1, 0)
+    made.write_to(stream)
+    stream.write(b"\0" * (352 - stream.tell()))
