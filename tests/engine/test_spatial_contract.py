@@ -11,7 +11,7 @@ from operator_contract import check_operator
 from scipy import linalg, ndimage, sparse
 
 from brainsieve.engine.domain import VoxelGrid
-from brainsieve.engine.spatial.average import Average, SparseOperator
+from brainsieve.engine.spatial.average import Average, Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import LeastSquares
 from brainsieve.engine.spatial.plan import compose, fold
 from brainsieve.engine.spatial.reduce import REDUCTIONS, Reduce
@@ -144,6 +144,8 @@ def test_sums_over_points_keep_the_contract(seed, n_points, n_features):
     codes = rng.integers(-1, n_features, n_points)
     check_operator(Average.from_codes(codes, n_features, "mean"), seed)
     check_operator(Average.from_codes(codes, n_features, "sum"), seed)
+    check_operator(Regions.from_codes(codes, n_features, "mean"), seed)
+    check_operator(Regions.from_codes(codes, n_features, "sum"), seed)
     check_operator(Select(rng.integers(0, n_points, n_features), n_points), seed)
     check_operator(Select(rng.permutation(n_points)[:n_features], n_points), seed)
     density = rng.uniform(0, 1)

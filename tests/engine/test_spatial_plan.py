@@ -17,7 +17,7 @@ from scipy import sparse
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.spatial import plan
-from brainsieve.engine.spatial.average import Average, SparseOperator
+from brainsieve.engine.spatial.average import Average, Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import LeastSquares
 from brainsieve.engine.spatial.plan import Chain, PlanCache, compose, fold, held_bytes
 from brainsieve.engine.spatial.reduce import Reduce
@@ -62,6 +62,7 @@ def ends(grid: VoxelGrid, seed: int) -> dict:
     return {
         "mean": Average.from_codes(codes, 5),
         "sum": Average.from_codes(codes, 5, "sum"),
+        "regions": Regions.from_codes(codes, 5),
         "weights of both signs": SparseOperator(sparse.csr_array(maps - 0.5 * (codes >= 0))),
         "least squares": LeastSquares.from_maps(maps),
         "sparse least squares": LeastSquares.from_maps(sparse.csr_array(maps)),
