@@ -199,7 +199,7 @@ def _checked_elements(strategy: Any) -> tuple[str, ...]:
 def _check_not_negative(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number; {value!r} ({type(value).__name__}) was found.")
-    if not value >= 0:
+    if not float(value) >= 0:
         raise ValueError(f"{name} must be 0 or more; {value!r} was given.")
 
 
