@@ -20,6 +20,7 @@ from scipy import sparse
 
 from brainsieve.engine.source.base import Block, Source
 from brainsieve.engine.spatial.average import SparseOperator
+from brainsieve.engine.spatial.least_squares import LeastSquares
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.temporal.operator import TemporalOperator
@@ -184,7 +185,9 @@ class Sink:
         self.kept = _kept(source, request)
         self.row_of_sample = np.full(source.n_samples, -1, dtype=np.intp)
         self.row_of_sample[self.kept] = np.arange(len(self.kept))
-        self.values = np.zeros((len(self.kept), request.space.n_features), dtype=request.dtype)
+        shape = (len(self.kept), request.space.n_features)
+        # Time runs fastest where it does in the source: nothing is transposed, and series lie together.
+        self.values = np.zeros(shape, dtype=request.dtype, order="F" if source.points_first else "C")
         self.offset: NDArray[np.float64] | None = None
         self.low, self.high = 0.0, 0.0
 
@@ -200,7 +203,7 @@ class Sink:
         if not mine.any():
             return
         if not mine.all():
-            stored = stored[mine]
+            stored = stored[mine] if not self.source.points_first else stored.T[:, mine].T
             finite = None if finite is None else finite[mine]
         first = int(rows[mine][0])
         out = self.values[first : first + len(stored)]
@@ -251,15 +254,24 @@ class LinearSink(Sink):
 
     def __init__(self, source: Source, request: Request) -> None:
         super().__init__(source, request)
-        self._restricted: dict[tuple[int, int], SpatialOperator] = {}
+        self._by_points = source.points_first and _takes_some_points(request.space)
+        self._of_points: _PointRanges | None = None
+        self._missing: NDArray[np.float64] | None = None
         self._of_ones: NDArray[np.float64] | None = None
         if source.inter != 0:
             ones = np.ones((1, source.domain.n_points))
-            self._of_ones = request.space.forward(ones)[0]
+            space = request.space
+            # Blocks of points are summed by the maps alone; the solution follows when all have come.
+            if self._by_points and isinstance(space, LeastSquares):
+                space = space.maps
+            self._of_ones = space.forward(ones)[0]
             self.values += (source.inter * self._of_ones).astype(request.dtype)
 
     def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
-        space = self._space(points)
+        if self._by_points:
+            self._add_points(stored, finite, out, points)
+            return
+        space = self.request.space
         if isinstance(space, Select) and not self.source.is_scaled:
             space.forward_into(stored, out)
             return
@@ -268,20 +280,57 @@ class LinearSink(Sink):
             features *= self._share_restored(space, finite)
         out += features if self.source.slope == 1 else features * self.source.slope
 
+    def _add_points(
+        self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice
+    ) -> None:
+        """Add what a block of points gives to the features that it touches, and to no others."""
+        rows, space = self._at_points(points)
+        if isinstance(space, Select):
+            # Each of these features is one point of this block: it is complete.
+            values = stored.T[space.points].T
+            if self.source.is_scaled:
+                values = values * self.source.slope + self.source.inter
+            _put_columns(out, rows, values)
+            return
+        features = space.forward(stored)
+        if self.source.slope != 1:
+            features *= self.source.slope
+        if self.request.omit_nonfinite and finite is not None:
+            self._count_finite(rows, space, finite)
+        out[:, rows] += features
+
     def put(self, samples: slice, features: NDArray) -> None:
         """Take features that were computed elsewhere."""
         rows = self.row_of_sample[samples]
         mine = rows >= 0
         self.values[rows[mine]] += features[mine] * self.source.slope
 
-    def _space(self, points: slice) -> SpatialOperator:
-        if points.stop - points.start == self.source.domain.n_points:
-            return self.request.space
-        key = (points.start, points.stop)
-        if key not in self._restricted:
-            # Blocks of points come once each: what was made for the last one is of no more use.
-            self._restricted = {key: _columns(self.request.space, points)}
-        return self._restricted[key]
+    def _at_points(self, points: slice) -> tuple[NDArray[np.intp], SpatialOperator]:
+        """The features that a range of points touches, and the operator from those points to them."""
+        if self._of_points is None:
+            self._of_points = _PointRanges(self.request.space)
+        return self._of_points.at(points)
+
+    def _count_finite(
+        self, rows: NDArray[np.intp], space: SpatialOperator, finite: NDArray[np.bool_]
+    ) -> None:
+        if self._missing is None:
+            self._missing = np.zeros(self.values.shape)
+        self._missing[:, rows] += space.forward(~finite)
+
+    def finish(self, n_threads: int) -> NDArray:
+        if self._missing is not None:
+            whole = self.request.space.forward(np.ones((1, self.source.domain.n_points)))[0]
+            left = whole - self._missing
+            constant = 0.0 if self._of_ones is None else self.source.inter * self._of_ones
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share = np.where(np.abs(left) > 1e-9 * np.abs(whole), whole / left, np.nan)
+            self.values[...] = (self.values - constant) * share + constant
+        if self._of_points is not None and self._of_points.solution is not None:
+            self.values[...] = self.values @ self._of_points.solution
+            if self.offset is not None:
+                self.offset = self.offset @ self._of_points.solution
+        return super().finish(n_threads)
 
     def _share_restored(self, space: SpatialOperator, finite: NDArray[np.bool_]) -> NDArray:
         """A 1 / A 1[finite]; NaN where a feature has no finite point."""
@@ -336,24 +385,33 @@ class DeviationSink(LinearSink):
         finite: NDArray[np.bool_] | None,
         pool: ThreadPoolExecutor | None,
     ) -> None:
-        if self._first is None:
+        whole = block.points.stop - block.points.start == self.source.domain.n_points
+        if self._first is None or not whole:
             mine = np.flatnonzero(self.row_of_sample[block.samples] >= 0)
             if not len(mine):
                 return
-            self._set_first(stored[mine[0]])
+            self._set_first(stored[mine[0]], block.points)
         super().take(block, stored, finite, pool)
 
-    def _set_first(self, stored: NDArray) -> None:
+    def _set_first(self, stored: NDArray, points: slice) -> None:
         first = stored.astype(np.float64)
         self._first = first.astype(np.float32)
-        of_first = self.request.space.forward(self._first.astype(np.float64)[None])[0]
-        self.offset = of_first * self.source.slope
-        if self._of_ones is not None:
-            self.offset = self.offset + self.source.inter * self._of_ones
+        rows: Any = slice(None)
+        space = self.request.space
+        if self._by_points:
+            rows, space = self._at_points(points)
+        if self.offset is None:
+            constant = 0.0 if self._of_ones is None else self.source.inter * self._of_ones
+            self.offset = np.zeros(self.values.shape[1]) + constant
+        of_first = space.forward(self._first.astype(np.float64)[None])[0]
+        self.offset[rows] += of_first * self.source.slope
 
     def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
         assert self._first is not None
         deviations = np.subtract(stored, self._first, dtype=np.float32, casting="unsafe")
+        if self._by_points:
+            self._add_points(deviations, finite, out, points)
+            return
         features = self.request.space.forward(deviations)
         out[...] = features if self.source.slope == 1 else features * self.source.slope
 
@@ -439,7 +497,8 @@ def _by_rows(
 ) -> None:
     """Run `take` on the rows of a block, shared among threads where the operator is worth it."""
     stored, finite, out = arrays
-    if pool is None or len(stored) < 2 or not space.is_costly:
+    points_first = len(stored) > 1 and abs(stored.strides[0]) < abs(stored.strides[1])
+    if pool is None or len(stored) < 2 or not space.is_costly or points_first:
         take(stored, finite, out, points)
         return
     # One row at a time: a sample's features then never depend on how many threads there are.
@@ -458,16 +517,56 @@ def _by_rows(
 
 
 def _takes_some_points(space: SpatialOperator) -> bool:
-    return isinstance(space, Select | SparseOperator)
+    return isinstance(space, Select | SparseOperator | LeastSquares)
 
 
-def _columns(space: SpatialOperator, points: slice) -> SpatialOperator:
-    """The operator on a range of its points: A[:, points]."""
-    if isinstance(space, SparseOperator):
-        return SparseOperator(space.tosparse()[:, points])
-    if isinstance(space, Select):
-        return SparseOperator(space.tosparse()[:, points])
-    raise TypeError(f"{type(space).__name__} needs all points of a sample at once.")
+class _PointRanges:
+    """An operator, range by range of its points: A[:, points] without the rows that are 0 there.
+
+    Attributes
+    ----------
+    solution : array or None
+        What sums over all points are multiplied by in the end.
+    """
+
+    def __init__(self, space: SpatialOperator) -> None:
+        self.solution: NDArray[np.float64] | None = None
+        self._space = space
+        if isinstance(space, LeastSquares):
+            self.solution = space.solution
+            space = space.maps
+        self._matrix: Any = None
+        if not isinstance(space, Select):
+            self._matrix = sparse.csc_array(space.tosparse())  # type: ignore[attr-defined]
+        self._last: tuple[tuple[int, int], tuple[NDArray[np.intp], SpatialOperator]] | None = None
+
+    def at(self, points: slice) -> tuple[NDArray[np.intp], SpatialOperator]:
+        """Features that some points touch, and the operator from the points to them."""
+        key = (points.start, points.stop)
+        # Blocks come once each: what was made for the one before is of no more use.
+        if self._last is None or self._last[0] != key:
+            self._last = (key, self._made(points))
+        return self._last[1]
+
+    def _made(self, points: slice) -> tuple[NDArray[np.intp], SpatialOperator]:
+        n_points = points.stop - points.start
+        if self._matrix is None:
+            assert isinstance(self._space, Select)
+            taken = self._space.points
+            rows = np.flatnonzero((taken >= points.start) & (taken < points.stop))
+            return rows, Select(taken[rows] - points.start, n_points)
+        part = self._matrix[:, points]
+        rows, position = np.unique(part.indices, return_inverse=True)
+        compact = sparse.csc_array((part.data, position, part.indptr), shape=(len(rows), n_points))
+        return rows.astype(np.intp), SparseOperator(compact, copy=False)
+
+
+def _put_columns(out: NDArray, columns: NDArray[np.intp], values: NDArray) -> None:
+    """out[:, columns] = values, by a slice where the columns are one."""
+    if len(columns) and columns[-1] - columns[0] + 1 == len(columns) and (np.diff(columns) == 1).all():
+        out[:, columns[0] : columns[-1] + 1] = values
+    else:
+        out[:, columns] = values
 
 
 def _blocks(source: Source, needed: NDArray[np.intp], whole_samples: bool) -> Generator[Block, None, None]:

@@ -70,6 +70,11 @@ class LeastSquares(SpatialOperator):
     def nbytes(self) -> int:
         return self.maps.nbytes + self._inverse_gram.nbytes
 
+    @property
+    def solution(self) -> NDArray[np.float64]:
+        """G⁺ of shape (n_features, n_features): signals are ``(X Mᵀ) G⁺``."""
+        return self._inverse_gram
+
     def renumbered(self, renumber: Renumber, n_points: int) -> LeastSquares:
         return self.on(self.maps.renumbered(renumber, n_points))
 
