@@ -20,6 +20,7 @@ _SUBMODULES = (
     "masking",
     "reporting",
     "signal",
+    "surface",
 )
 
 __all__ = ["EXPAND_PATH_WILDCARDS", "__version__", "extract_many", *_SUBMODULES]

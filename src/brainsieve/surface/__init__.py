@@ -1,0 +1,24 @@
+"""Surfaces: meshes, values at their vertices, their files, and volumes sampled on them."""
+
+from __future__ import annotations
+
+from brainsieve.surface.files import load_surf_data, load_surf_mesh, read_label_table
+from brainsieve.surface.grayordinates import from_cifti, to_cifti
+from brainsieve.surface.images import PolyData, SurfaceImage
+from brainsieve.surface.meshes import FileMesh, InMemoryMesh, PolyMesh, SurfaceMesh
+from brainsieve.surface.sampling import vol_to_surf
+
+__all__ = [
+    "FileMesh",
+    "InMemoryMesh",
+    "PolyData",
+    "PolyMesh",
+    "SurfaceImage",
+    "SurfaceMesh",
+    "from_cifti",
+    "load_surf_data",
+    "load_surf_mesh",
+    "read_label_table",
+    "to_cifti",
+    "vol_to_surf",
+]

@@ -1,0 +1,216 @@
+"""Values at the vertices of meshes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainsieve.engine.mesh import HEMISPHERES, SurfaceVertices
+from brainsieve.exceptions import MeshDimensionError
+from brainsieve.surface.files import load_surf_data, write_values
+from brainsieve.surface.meshes import PolyMesh, geometry_of, paths_of_parts, polymesh, refuse_other_parts
+
+
+class PolyData:
+    """Values at the vertices of the left and right hemisphere, or of one of them.
+
+    Parameters
+    ----------
+    left, right : array of shape (n_vertices,) or (n_vertices, n_samples), or path, optional
+        At least one; paths are read by `load_surf_data`.
+    dtype : dtype, optional
+        Cast the values. Default: as they are.
+
+    Attributes
+    ----------
+    parts : dict of str to array
+        "left" before "right".
+    shape : tuple
+        (n_vertices of all parts[, n_samples]).
+
+    Raises
+    ------
+    ValueError
+        If neither is given, or they have different numbers of samples.
+    TypeError
+        If they have different dtypes.
+    """
+
+    def __init__(self, left: Any = None, right: Any = None, dtype: Any = None) -> None:
+        given = {"left": left, "right": right}
+        self.parts: dict[str, NDArray] = {}
+        for part, values in given.items():
+            if values is not None:
+                self.parts[part] = _values(values, part, dtype)
+        if not self.parts:
+            raise ValueError("PolyData needs left or right values; neither was given.")
+        _refuse_unlike(self.parts)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        first = next(iter(self.parts.values()))
+        return (sum(len(values) for values in self.parts.values()), *first.shape[1:])
+
+    def __repr__(self) -> str:
+        return f"<PolyData {self.shape}>"
+
+    def to_filename(self, filename: Any) -> None:
+        """Write the parts as GIFTI: ``x.gii`` as ``x_hemi-L.gii`` and ``x_hemi-R.gii``.
+
+        Parameters
+        ----------
+        filename : path
+            One that has ``hemi-L`` or ``hemi-R`` in its name writes that part only; ``.func.gii``,
+            ``.shape.gii`` and ``.label.gii`` say what the values are. Floats are written as float32, the one
+            floating type of GIFTI.
+        """
+        for part, path in paths_of_parts(filename, tuple(self.parts)).items():
+            write_values(self.parts[part], path)
+
+
+class SurfaceImage:
+    """Meshes, and values at their vertices.
+
+    Parameters
+    ----------
+    mesh : PolyMesh, or dict of str to mesh or path
+        With the parts "left" and "right", or one of them.
+    data : PolyData, or dict of str to array or path
+        With the same parts.
+    dtype : dtype, optional
+        Cast the values.
+
+    Attributes
+    ----------
+    mesh : PolyMesh
+    data : PolyData
+    shape : tuple
+        (n_vertices of all parts[, n_samples]).
+
+    Raises
+    ------
+    MeshDimensionError
+        If mesh and data have different parts, or a part different numbers of vertices.
+    """
+
+    def __init__(self, mesh: Any, data: Any, dtype: Any = None) -> None:
+        self.mesh = polymesh(mesh)
+        self.data = _polydata(data, dtype)
+        names = {part: str(v) for part, v in data.items()} if isinstance(data, dict) else {}
+        files = {part: name for part, name in names.items() if os.path.exists(name)}
+        _refuse_other_mesh(self.mesh, self.data, files)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    def __repr__(self) -> str:
+        return f"<SurfaceImage {self.shape}>"
+
+    @classmethod
+    def from_volume(
+        cls, mesh: Any, volume_img: Any, inner_mesh: Any = None, **vol_to_surf_kwargs: Any
+    ) -> SurfaceImage:
+        """Sample a volume on meshes.
+
+        Parameters
+        ----------
+        mesh : PolyMesh
+            The (pial) meshes.
+        volume_img : image-like
+            3-D or 4-D.
+        inner_mesh : PolyMesh, optional
+            The (white matter) meshes, for ``kind="depth"``.
+        **vol_to_surf_kwargs : dict
+            See `vol_to_surf`.
+
+        Returns
+        -------
+        img : SurfaceImage
+        """
+        from brainsieve.surface.sampling import vol_to_surf
+
+        mesh = polymesh(mesh)
+        inner = {} if inner_mesh is None else polymesh(inner_mesh).parts
+        sampled = {
+            part: vol_to_surf(volume_img, outer, inner_mesh=inner.get(part), **vol_to_surf_kwargs)
+            for part, outer in mesh.parts.items()
+        }
+        return cls(mesh, sampled)
+
+
+def _values(values: Any, part: str, dtype: Any) -> NDArray:
+    array = values if isinstance(values, np.ndarray) else load_surf_data(values)
+    if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"The {part} values must be numbers of shape (n_vertices,) or (n_vertices, n_samples); they are "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _polydata(data: Any, dtype: Any) -> PolyData:
+    if isinstance(data, dict):
+        refuse_other_parts(data, "data")
+        return PolyData(**data, dtype=dtype)
+    parts = getattr(data, "parts", None)
+    if not isinstance(parts, dict):
+        raise TypeError(
+            "data must be a PolyData or a dict with the parts 'left' and 'right'; "
+            f"{type(data).__name__} was given."
+        )
+    if isinstance(data, PolyData) and dtype is None:
+        return data
+    return PolyData(**{part: parts[part] for part in HEMISPHERES if part in parts}, dtype=dtype)
+
+
+def _refuse_unlike(parts: dict[str, NDArray]) -> None:
+    if len(parts) < 2:
+        return
+    left, right = parts["left"], parts["right"]
+    if left.shape[1:] != right.shape[1:]:
+        raise ValueError(
+            f"Both hemispheres must have as many samples; left has shape {left.shape}, right {right.shape} "
+            "(vertices first)."
+        )
+    if left.dtype != right.dtype:
+        raise TypeError(
+            f"Both hemispheres must have one dtype; left is {left.dtype}, right {right.dtype}. "
+            "Give dtype to cast them."
+        )
+
+
+def _refuse_other_mesh(mesh: PolyMesh, data: PolyData, files: dict[str, str]) -> None:
+    if set(mesh.parts) != set(data.parts):
+        raise MeshDimensionError(
+            f"mesh has the parts {', '.join(mesh.parts)}, data {', '.join(data.parts)}; they must be the same."
+        )
+    for part, values in data.parts.items():
+        n_vertices = mesh.parts[part].n_vertices
+        if len(values) != n_vertices:
+            source = f" ({files[part]})" if part in files else ""
+            raise MeshDimensionError(
+                f"The {part} hemisphere has values for {len(values)} vertices{source} and a mesh of {n_vertices}. "
+                "Are they of different densities, or the axes of the values swapped (vertices come first)?"
+            )
+
+
+def vertices_of(image: Any) -> SurfaceVertices:
+    """The domain of a SurfaceImage, or of a PolyData (without meshes)."""
+    data = image.data if hasattr(image, "mesh") else image
+    sizes = {part: len(values) for part, values in data.parts.items()}
+    meshes = None
+    if hasattr(image, "mesh"):
+        meshes = {
+            part: geometry_of(mesh, f"the {part} mesh") for part, mesh in image.mesh.parts.items()
+        }
+    return SurfaceVertices(sizes, meshes)
+
+
+def image_on(domain: SurfaceVertices, mesh: PolyMesh | None, values: NDArray) -> Any:
+    """A SurfaceImage (PolyData where there is no mesh) of values (n_points[, n_samples])."""
+    data = PolyData(**{part: values[span] for part, span in domain.spans.items()})
+    return data if mesh is None else SurfaceImage(mesh, data)
