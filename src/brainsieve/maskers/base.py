@@ -41,7 +41,7 @@ from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, chec
 from brainsieve.maskers.recipe import N_NAMED, Order, Recipe, signals_of
 
 if TYPE_CHECKING:
-    from brainsieve.reporting import HTMLReport, Layer
+    from brainsieve.reporting import Canvas, HTMLReport, Layer
 
 # Parameters that change no number, or whose contents are hashed as they are after `fit`.
 NOT_IN_KEYS = {
@@ -470,7 +470,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             )
         content = None
         if self.__sklearn_is_fitted__() and self.reports:
-            grid, layers, facts, regions = self._report_parts(kwargs.get(known or "", 10))
+            place, layers, facts, regions = self._report_parts(kwargs.get(known or "", 10))
             if regions is not None and self._background is not None:
                 origin, values = self._background_volume()
                 expected, found_ = self._coverage_counts(origin, np.isfinite(values) & (values != 0))
@@ -479,8 +479,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             content = MaskerContent(
                 title=title or name,
                 kind=f"{name}: {self.n_elements_} columns",
-                affine=grid.affine,
-                background=self._background_on(grid),
+                canvas=self._canvas(place),
                 layers=layers,
                 facts=facts,
                 regions=regions,
@@ -490,8 +489,12 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             )
         return masker_report(content, title or name, engine)
 
-    def _report_parts(self, displayed: Any) -> tuple[VoxelGrid, list[Layer], dict[str, str], Any]:
-        """Grid, layers, facts and table of regions of the report."""
+    def _report_parts(self, displayed: Any) -> tuple[Any, list[Layer], dict[str, str], Any]:
+        """Domain, layers, facts and table of regions of the report."""
+        raise NotImplementedError
+
+    def _canvas(self, place: Any) -> Canvas:
+        """What the report draws layers of a domain on."""
         raise NotImplementedError
 
     def _middle_volume(self, imgs: Any) -> tuple[Any, NDArray | None] | None:
@@ -512,15 +515,6 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             return origin, values
         source = self._open(origin)
         return source.domain, read_sample(source, source.n_samples // 2)
-
-    def _background_on(self, grid: VoxelGrid) -> NDArray | None:
-        if self._background is None:
-            return None
-        origin, values = self._background_volume()
-        values = np.where(np.isfinite(values), values, 0).astype(np.float64)
-        if origin != grid:
-            values = resample(origin, grid, "linear").forward(values[None])[0]
-        return grid.unflatten(values)
 
     # -- back to space ---------------------------------------------------------------------------------
 
@@ -609,11 +603,26 @@ class BaseMasker(MaskerContract):
         self._check_domain(source)
         return source
 
+    def _canvas(self, place: VoxelGrid) -> Canvas:
+        from brainsieve.reporting import VolumeCanvas
+
+        return VolumeCanvas(place.affine, self._background_on(place))
+
+    def _background_on(self, grid: VoxelGrid) -> NDArray | None:
+        if self._background is None:
+            return None
+        origin, values = self._background_volume()
+        values = np.where(np.isfinite(values), values, 0).astype(np.float64)
+        if origin != grid:
+            values = resample(origin, grid, "linear").forward(values[None])[0]
+        return grid.unflatten(values)
+
     def _check_domain(self, source: Source) -> None:
         if not isinstance(source.domain, VoxelGrid):
             raise TypeError(
                 f"{source.name} is not a volume ({source.domain.describe()}); "
-                f"{type(self).__name__} takes volumes. There are maskers of surfaces and of CIFTI files."
+                f"{type(self).__name__} takes volumes. SurfaceMasker and its kin take surfaces, CiftiMasker and "
+                "its kin CIFTI files."
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from brainsieve.maskers.base import BaseMasker
 from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.maskers.grid import image, read_mask, read_volume, to_grid
 from brainsieve.maskers.parameters import a_bool, one_of
-from brainsieve.maskers.recipe import Recipe, listed
+from brainsieve.maskers.recipe import Recipe, listed, plural_of
 from brainsieve.maskers.region_table import region_table
 
 LINEAR_STRATEGIES = ("mean", "sum")
@@ -64,6 +64,94 @@ class LabelColumns:
         if has_background:
             used |= table["index"] == self.background_label
         self.lut_ = table[used].reset_index(drop=True)
+
+    def _ids_left(self, ids: NDArray, values: NDArray, mask: NDArray[np.bool_] | None, table: Any) -> NDArray:
+        """Ids of the regions; those wholly outside the mask are dropped here, hence for all runs."""
+        self._masked_out = np.zeros(len(ids), dtype=bool)
+        if mask is None:
+            return ids
+        outside = ~np.isin(ids, np.unique(values[mask]))
+        if outside.all():
+            raise ValueError("mask_img leaves no region of labels_img: they do not overlap.")
+        if not outside.any():
+            return ids
+        keeps = getattr(self, "keep_masked_labels", None)
+        names = table["name"][table["index"].isin(ids[outside])].tolist()
+        fate = "are kept as columns of 0" if keeps else "are dropped for all images"
+        because = "" if keeps is None else f" (keep_masked_labels={keeps})"
+        self._warn(
+            f"{len(names)} regions of labels_img lie wholly outside mask_img and {fate}{because}: {listed(names)}."
+        )
+        if keeps:
+            self._masked_out = outside
+            return ids
+        self._masked_out = np.zeros(int((~outside).sum()), dtype=bool)
+        return ids[~outside]
+
+    def _labels_recipe(self, chain: Sequence[SpatialOperator], codes: NDArray, **about_domain: Any) -> Recipe:
+        """The recipe of regions that are known by the column of each point, after a chain of operators."""
+        n_found = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
+        reduction = self._reduction(codes, folded=bool(chain))
+        lost = np.flatnonzero(n_found == 0)
+        eigen = None
+        if self.strategy == "eigenvariate":
+            eigen = Eigenvariates(tuple(chain), codes, self.n_elements_)
+        touched_by = None
+        if not reduction.is_linear:
+            average = Average.from_codes(codes, self.n_elements_, "mean")
+            touched_by = fold([*chain, average]) if chain else average
+        return Recipe(
+            space=fold([*chain, reduction]) if chain else reduction,
+            eigen=eigen,
+            omit_nonfinite=self.nonfinite == "omit",
+            lost=lost,
+            fill=np.where(self._masked_out[lost], 0.0, np.nan),
+            touched_by=touched_by,
+            **about_domain,
+        )
+
+    def _reduction(self, codes: NDArray, folded: bool) -> SpatialOperator:
+        if self.strategy not in (*LINEAR_STRATEGIES, "eigenvariate"):
+            return Reduce.from_codes(codes, self.n_elements_, self.strategy)
+        strategy = "sum" if self.strategy == "sum" else "mean"
+        kind = Regions if folded else Average
+        return kind.from_codes(codes, self.n_elements_, strategy)
+
+    def _refuse_unknown_combination(self) -> None:
+        if self.nonfinite == "omit" and self.strategy != "mean":
+            raise ValueError(
+                f"nonfinite='omit' goes with strategy='mean' only; strategy is {self.strategy!r}."
+            )
+        if self.labels_img is None:
+            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
+
+    def _checked_label_values(self, values: NDArray, point: str = "voxel") -> NDArray:
+        """Ids of the points: NaN as background, with warnings of what looks like no atlas."""
+        if values.dtype.kind == "f":
+            bad = ~np.isfinite(values)
+            if bad.any():
+                self._warn(
+                    f"labels_img has {int(bad.sum())} {plural_of(point)} that are NaN or infinite; "
+                    f"they are background ({self.background_label})."
+                )
+                values = np.where(bad, self.background_label, values)
+            self._warn_of_fractions(values)
+        elif values.dtype == bool:
+            values = values.astype(np.uint8)
+        if not (values != self.background_label).any():
+            raise ValueError(
+                f"labels_img has no region: every {point} is the background ({self.background_label})."
+            )
+        return values
+
+    def _warn_of_fractions(self, values: NDArray) -> None:
+        fractions = np.unique(values[values != np.floor(values)])
+        if len(fractions):
+            self._warn(
+                f"labels_img has {len(fractions)} values that are no whole numbers ({listed(fractions[:3])}…); "
+                "each is taken as a region of its own. Were labels interpolated, or is this a map for "
+                f"{type(self).__name__.replace('Labels', 'Maps')}?"
+            )
 
     def _region_rows(self) -> Any:
         return self.lut_[self.lut_["index"].isin(self._ids)]
@@ -266,12 +354,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
     # -- fit -------------------------------------------------------------------------------------------
 
     def _fit(self, imgs: Any) -> None:
-        if self.nonfinite == "omit" and self.strategy != "mean":
-            raise ValueError(
-                f"nonfinite='omit' goes with strategy='mean' only; strategy is {self.strategy!r}."
-            )
-        if self.labels_img is None:
-            raise ValueError("labels_img is None; NiftiLabelsMasker needs a label image to fit.")
+        self._refuse_unknown_combination()
         values, self._grid = self._read_atlas()
         self._mask, self._mask_grid = None, self._grid
         if self.mask_img is not None:
@@ -286,7 +369,10 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         has_background = bool((ids == self.background_label).any())
         ids = ids[ids != self.background_label]
         table = self._named(ids, has_background)
-        ids = self._ids_left(ids, values, table)
+        mask = None
+        if self._mask is not None:
+            mask = to_grid(self._mask, self._mask_grid, self._grid, outside=False)
+        ids = self._ids_left(ids, values, mask, table)
         self._set_regions(table, ids, has_background)
         # Column of each atlas voxel, -1 where there is none.
         self._codes = codes_of(values, ids)
@@ -295,31 +381,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
 
     def _read_atlas(self) -> tuple[NDArray, VoxelGrid]:
         values, grid = read_volume(self.labels_img, "labels_img")
-        if values.dtype.kind == "f":
-            bad = ~np.isfinite(values)
-            if bad.any():
-                self._warn(
-                    f"labels_img has {int(bad.sum())} voxels that are NaN or infinite; "
-                    f"they are background ({self.background_label})."
-                )
-                values = np.where(bad, self.background_label, values)
-            self._warn_of_fractions(values)
-        elif values.dtype == bool:
-            values = values.astype(np.uint8)
-        if not (values != self.background_label).any():
-            raise ValueError(
-                f"labels_img has no region: every voxel is the background ({self.background_label})."
-            )
-        return values, grid
-
-    def _warn_of_fractions(self, values: NDArray) -> None:
-        fractions = np.unique(values[values != np.floor(values)])
-        if len(fractions):
-            self._warn(
-                f"labels_img has {len(fractions)} values that are no whole numbers ({listed(fractions[:3])}…); "
-                "each is taken as a region of its own. Were labels interpolated, or is this a map for "
-                "NiftiMapsMasker?"
-            )
+        return self._checked_label_values(values), grid
 
     def _refuse_other_grids(self, target: Domain) -> None:
         for name, grid in (("imgs", target), ("mask_img", self._mask_grid)):
@@ -329,29 +391,6 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
                     f"({self._grid.describe()}) are on different grids; resample one of them, or ask for "
                     "resampling_target='data' or 'labels'."
                 )
-
-    def _ids_left(self, ids: NDArray, values: NDArray, table: Any) -> NDArray:
-        """Ids of the regions; those wholly outside the mask are dropped here, hence for all runs."""
-        self._masked_out = np.zeros(len(ids), dtype=bool)
-        if self._mask is None:
-            return ids
-        mask = to_grid(self._mask, self._mask_grid, self._grid, outside=False)
-        outside = ~np.isin(ids, np.unique(values[mask]))
-        if outside.all():
-            raise ValueError("mask_img leaves no region of labels_img: they do not overlap.")
-        if not outside.any():
-            return ids
-        names = table["name"][table["index"].isin(ids[outside])].tolist()
-        fate = "are kept as columns of 0" if self.keep_masked_labels else "are dropped for all images"
-        self._warn(
-            f"{len(names)} regions of labels_img lie wholly outside mask_img and {fate} "
-            f"(keep_masked_labels={self.keep_masked_labels}): {listed(names)}."
-        )
-        if self.keep_masked_labels:
-            self._masked_out = outside
-            return ids
-        self._masked_out = np.zeros(int((~outside).sum()), dtype=bool)
-        return ids[~outside]
 
     def _set_images(self, target: Domain) -> None:
         assert isinstance(target, VoxelGrid)
@@ -409,33 +448,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         fwhm = checked_fwhm(self.smoothing_fwhm)
         if fwhm is not None:
             chain.append(smooth(grid, fwhm))
-        codes = self._codes_on(grid)
-        n_found = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
-        reduction = self._reduction(codes, folded=bool(chain))
-        lost = np.flatnonzero(n_found == 0)
-        eigen = None
-        if self.strategy == "eigenvariate":
-            eigen = Eigenvariates(tuple(chain), codes, self.n_elements_)
-        touched_by = None
-        if not reduction.is_linear:
-            average = Average.from_codes(codes, self.n_elements_, "mean")
-            touched_by = fold([*chain, average]) if chain else average
-        return Recipe(
-            space=fold([*chain, reduction]) if chain else reduction,
-            eigen=eigen,
-            omit_nonfinite=self.nonfinite == "omit",
-            lost=lost,
-            fill=np.where(self._masked_out[lost], 0.0, np.nan),
-            notes=self._notes(domain),
-            touched_by=touched_by,
-        )
-
-    def _reduction(self, codes: NDArray, folded: bool) -> SpatialOperator:
-        if self.strategy not in (*LINEAR_STRATEGIES, "eigenvariate"):
-            return Reduce.from_codes(codes, self.n_elements_, self.strategy)
-        strategy = "sum" if self.strategy == "sum" else "mean"
-        kind = Regions if folded else Average
-        return kind.from_codes(codes, self.n_elements_, strategy)
+        return self._labels_recipe(chain, self._codes_on(grid), notes=self._notes(domain))
 
     def _notes(self, domain: VoxelGrid) -> tuple[str, ...]:
         if self.resampling_target == "data" and domain != self._output_grid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,116 @@ from brainsieve.maskers.base import BaseMasker, displayed_positions
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.labels import first_image
 from brainsieve.maskers.parameters import a_bool, one_of
-from brainsieve.maskers.recipe import Recipe, listed
+from brainsieve.maskers.recipe import Recipe, listed, plural_of
 
 # Maps that are fuller than this are held as dense arrays: CSR takes 12 bytes for each weight.
 DENSE_ABOVE = 0.3
 
 
-class NiftiMapsMasker(BaseMasker):
+class MapColumns:
+    """Columns that are soft maps: what maps maskers of every domain share.
+
+    Needs ``_maps``, sparse of shape (n_maps, n_points), and ``_masked_out``.
+    """
+
+    def _weights_of(self, source: Source, point: str = "voxel") -> Any:
+        """Maps as a sparse matrix (n_maps, n_points), read a block at a time; what is not finite is 0."""
+        wide = source.value_dtype.kind == "f" and source.value_dtype.itemsize > 4
+        pieces, n_bad = [], 0
+        for block in source.blocks():
+            values = block.values.astype(np.float64 if wide else np.float32)
+            if source.is_scaled:
+                values = values * source.slope + source.inter
+            bad = ~np.isfinite(values)
+            n_bad += int(bad.any(axis=0).sum())
+            pieces.append(sparse.csr_array(np.where(bad, 0, values)))
+        if n_bad:
+            self._warn(
+                f"maps_img has {n_bad} {plural_of(point)} that are NaN or infinite; they have weight 0."
+            )
+        put_together = sparse.hstack if source.points_first else sparse.vstack
+        maps = sparse.csr_array(put_together(pieces, format="csr"))
+        self._n_changed = n_bad + int(source.dtype.kind != "f" or source.is_single)
+        maps.sum_duplicates()  # and so mark it as sorted: nothing is left for `transform` to tidy up
+        if maps.nnz == 0:
+            raise ValueError(f"maps_img has no weight: every {point} of every map is 0.")
+        return maps
+
+    def _drop_masked_maps(self, mask: NDArray[np.bool_] | None) -> None:
+        """Drop maps without weight in a mask over their points, hence for all runs."""
+        self._masked_out = np.zeros(self._maps.shape[0], dtype=bool)
+        if mask is None:
+            return
+        weights = abs(self._maps)
+        inside, anywhere = weights @ mask.astype(np.float64), weights.sum(axis=1)
+        outside = (inside == 0) & (anywhere > 0)
+        if outside.all():
+            raise ValueError("mask_img leaves no map of maps_img: they do not overlap.")
+        if not outside.any():
+            return
+        keeps = getattr(self, "keep_masked_maps", None)
+        fate = "are kept as columns of 0" if keeps else "are dropped for all images"
+        because = "" if keeps is None else f" (keep_masked_maps={keeps})"
+        self._warn(
+            f"{int(outside.sum())} maps of maps_img have no weight inside mask_img and {fate}{because}; "
+            f"their positions, from 0: {listed([str(i) for i in np.flatnonzero(outside)])}."
+        )
+        if keeps:
+            self._masked_out = outside
+        else:
+            self._maps = self._maps[~outside]
+            self._n_changed += 1
+            self._masked_out = np.zeros(self._maps.shape[0], dtype=bool)
+
+    def _maps_recipe(self, chain: Sequence[SpatialOperator], maps: Any, **about_domain: Any) -> Recipe:
+        """The recipe of maps (n_maps, n_points) on a domain, after a chain of operators."""
+        solve = self._solver(_as_is_best(maps))
+        empty = np.diff(maps.indptr) == 0
+        lost = np.flatnonzero(empty & (np.diff(self._maps.indptr) > 0))
+        touching = SparseOperator(abs(maps))
+        return Recipe(
+            space=fold([*chain, solve]) if chain else solve,
+            lost=lost,
+            fill=np.where(self._masked_out[lost], 0.0, np.nan),
+            touched_by=fold([*chain, touching]) if chain else touching,
+            **about_domain,
+        )
+
+    def _solver(self, maps: Any) -> SpatialOperator:
+        if self.strategy == "least_squares":
+            return LeastSquares.from_maps(maps)
+        totals = np.asarray(maps.sum(axis=1), dtype=np.float64).ravel()
+        sizes = np.asarray(abs(maps).sum(axis=1), dtype=np.float64).ravel()
+        cancel = np.flatnonzero(np.abs(totals) <= 1e-9 * sizes)
+        cancel = cancel[sizes[cancel] > 0]
+        if len(cancel):
+            raise ValueError(
+                f"strategy='weighted_mean': the weights of the maps {listed([str(i) for i in cancel])} "
+                "(positions from 0) sum to 0, so they have no mean; use strategy='least_squares'."
+            )
+        scale = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals != 0)
+        return SparseOperator(sparse.csr_array(sparse.diags_array(scale) @ sparse.csr_array(maps)))
+
+    def _refuse_overlap(self, maps: Any, domain: Domain) -> None:
+        positive = maps > 0
+        n_maps = np.asarray(positive.sum(axis=0)).ravel()
+        shared = np.flatnonzero(n_maps > 1)
+        if not len(shared):
+            return
+        point = int(shared[0])
+        sharing = np.flatnonzero(np.asarray(positive[:, [point]].todense()).ravel())
+        raise ValueError(
+            f"allow_overlap is False, but {len(shared)} points have a positive weight in several maps; "
+            f"{self._point_name(point, domain)}, for one, in the maps {listed([str(i) for i in sharing])} "
+            "(positions from 0)."
+        )
+
+    def _point_name(self, point: int, domain: Any) -> str:
+        """How a message names a point."""
+        raise NotImplementedError
+
+
+class NiftiMapsMasker(MapColumns, BaseMasker):
     """One series for each map of weights, by least squares.
 
     Parameters
@@ -163,7 +267,10 @@ class NiftiMapsMasker(BaseMasker):
         self._mask, self._mask_grid = None, self._grid
         if self.mask_img is not None:
             self._mask, self._mask_grid = read_mask(self.mask_img)
-        self._drop_masked_maps()
+        mask = None
+        if self._mask is not None:
+            mask = to_grid(self._mask, self._mask_grid, self._grid, outside=False)
+        self._drop_masked_maps(mask)
         self.n_elements_ = self._maps.shape[0]
         target = self._fit_grid(imgs)
         if self.resampling_target is None:
@@ -186,48 +293,7 @@ class NiftiMapsMasker(BaseMasker):
         source = open_source(self.maps_img)
         if not isinstance(source.domain, VoxelGrid):
             raise TypeError(f"maps_img must be a volume; {source.name} is {source.domain.describe()}.")
-        wide = source.value_dtype.kind == "f" and source.value_dtype.itemsize > 4
-        rows, n_bad = [], 0
-        for block in source.blocks():
-            values = block.values.astype(np.float64 if wide else np.float32)
-            if source.is_scaled:
-                values = values * source.slope + source.inter
-            bad = ~np.isfinite(values)
-            n_bad += int(bad.any(axis=0).sum())
-            rows.append(sparse.csr_array(np.where(bad, 0, values)))
-        if n_bad:
-            self._warn(f"maps_img has {n_bad} voxels that are NaN or infinite; they have weight 0.")
-        maps = sparse.vstack(rows, format="csr")
-        self._n_changed = n_bad + int(source.dtype.kind != "f" or source.is_single)
-        maps.sum_duplicates()  # and so mark it as sorted: nothing is left for `transform` to tidy up
-        if maps.nnz == 0:
-            raise ValueError("maps_img has no weight: every voxel of every map is 0.")
-        return maps, source.domain
-
-    def _drop_masked_maps(self) -> None:
-        self._masked_out = np.zeros(self._maps.shape[0], dtype=bool)
-        if self._mask is None:
-            return
-        mask = to_grid(self._mask, self._mask_grid, self._grid, outside=False)
-        weights = abs(self._maps)
-        inside, anywhere = weights @ mask.astype(np.float64), weights.sum(axis=1)
-        outside = (inside == 0) & (anywhere > 0)
-        if outside.all():
-            raise ValueError("mask_img leaves no map of maps_img: they do not overlap.")
-        if not outside.any():
-            return
-        fate = "are kept as columns of 0" if self.keep_masked_maps else "are dropped for all images"
-        self._warn(
-            f"{int(outside.sum())} maps of maps_img have no weight inside mask_img and {fate} "
-            f"(keep_masked_maps={self.keep_masked_maps}); their positions, from 0: "
-            f"{listed([str(i) for i in np.flatnonzero(outside)])}."
-        )
-        if self.keep_masked_maps:
-            self._masked_out = outside
-        else:
-            self._maps = self._maps[~outside]
-            self._n_changed += 1
-            self._masked_out = np.zeros(self._maps.shape[0], dtype=bool)
+        return self._weights_of(source), source.domain
 
     def _fit_grid(self, imgs: Any) -> VoxelGrid:
         """The grid of the maps as far as `fit` knows it."""
@@ -296,47 +362,10 @@ class NiftiMapsMasker(BaseMasker):
         fwhm = checked_fwhm(self.smoothing_fwhm)
         if fwhm is not None:
             chain.append(smooth(grid, fwhm))
-        weights = _as_is_best(maps)
-        solve = self._solver(weights)
-        empty = np.diff(maps.indptr) == 0
-        lost = np.flatnonzero(empty & (np.diff(self._maps.indptr) > 0))
-        touching = SparseOperator(abs(maps))
-        return Recipe(
-            space=fold([*chain, solve]) if chain else solve,
-            lost=lost,
-            fill=np.where(self._masked_out[lost], 0.0, np.nan),
-            notes=self._notes(domain, grid),
-            touched_by=fold([*chain, touching]) if chain else touching,
-        )
+        return self._maps_recipe(chain, maps, notes=self._notes(domain, grid))
 
-    def _solver(self, maps: Any) -> SpatialOperator:
-        if self.strategy == "least_squares":
-            return LeastSquares.from_maps(maps)
-        totals = np.asarray(maps.sum(axis=1), dtype=np.float64).ravel()
-        sizes = np.asarray(abs(maps).sum(axis=1), dtype=np.float64).ravel()
-        cancel = np.flatnonzero(np.abs(totals) <= 1e-9 * sizes)
-        cancel = cancel[sizes[cancel] > 0]
-        if len(cancel):
-            raise ValueError(
-                f"strategy='weighted_mean': the weights of the maps {listed([str(i) for i in cancel])} "
-                "(positions from 0) sum to 0, so they have no mean; use strategy='least_squares'."
-            )
-        scale = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals != 0)
-        return SparseOperator(sparse.csr_array(sparse.diags_array(scale) @ sparse.csr_array(maps)))
-
-    def _refuse_overlap(self, maps: Any, grid: VoxelGrid) -> None:
-        positive = maps > 0
-        n_maps = np.asarray(positive.sum(axis=0)).ravel()
-        shared = np.flatnonzero(n_maps > 1)
-        if not len(shared):
-            return
-        point = int(shared[0])
-        sharing = np.flatnonzero(np.asarray(positive[:, [point]].todense()).ravel())
-        voxel = tuple(int(i) for i in np.unravel_index(point, grid.shape, order="F"))
-        raise ValueError(
-            f"allow_overlap is False, but {len(shared)} voxels have a positive weight in several maps; "
-            f"voxel {voxel}, for one, in the maps {listed([str(i) for i in sharing])} (positions from 0)."
-        )
+    def _point_name(self, point: int, domain: Any) -> str:
+        return f"voxel {tuple(int(i) for i in np.unravel_index(point, domain.shape, order='F'))}"
 
     def _notes(self, domain: VoxelGrid, grid: VoxelGrid) -> tuple[str, ...]:
         if self.resampling_target == "data" and domain != self._output_grid:

@@ -52,6 +52,10 @@ class Recipe:
     eigen : Eigenvariates or None
         Set where a column is the first component of its voxels: that takes the cleaned voxels, region by
         region, and not `space`.
+    point : str
+        What a point of the domain is called in warnings.
+    why_lost : str
+        How columns come to be lost here, and what keeps them.
     """
 
     space: SpatialOperator
@@ -64,6 +68,11 @@ class Recipe:
     notes: tuple[str, ...] = ()
     touched_by: SpatialOperator | None = None
     eigen: Eigenvariates | None = None
+    point: str = "voxel"
+    why_lost: str = (
+        "They are outside the field of view, or were lost when the atlas was resampled to the image; "
+        "resampling_target='labels' (or 'maps') keeps small ones."
+    )
 
 
 @dataclass(frozen=True)
@@ -188,12 +197,15 @@ def _warn_of_lost(order: Order, source: Source) -> None:
     names = [order.names[i] for i in lost]
     plural = "s have" if len(lost) > 1 else " has"
     warnings.warn(
-        f"{source.name}: {len(lost)} {order.what}{plural} no voxel in this image: {listed(names)}. "
-        f"Columns stay where they are; these hold {_fill_text(order.recipe.fill)}. They are outside the field of view, "
-        "or were lost when the atlas was resampled to the image; resampling_target='labels' (or 'maps') "
-        "keeps small ones.",
+        f"{source.name}: {len(lost)} {order.what}{plural} no {order.recipe.point} in this image: "
+        f"{listed(names)}. Columns stay where they are; these hold {_fill_text(order.recipe.fill)}. "
+        f"{order.recipe.why_lost}",
         stacklevel=5,
     )
+
+
+def plural_of(point: str) -> str:
+    return "vertices" if point == "vertex" else f"{point}s"
 
 
 def _fill_text(fill: float | NDArray[np.float64]) -> str:
@@ -209,7 +221,8 @@ def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_rea
         n_voxels = int((bad > 0).sum())
         if n_voxels:
             warnings.warn(
-                f"{source.name}: {n_voxels} of {len(bad)} voxels have values that are NaN or infinite; "
+                f"{source.name}: {n_voxels} of {len(bad)} {plural_of(order.recipe.point)} have values that are NaN "
+                "or infinite; "
                 "they count as 0.",
                 stacklevel=5,
             )

@@ -8,8 +8,8 @@ from __future__ import annotations
 import html
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,13 +80,135 @@ class Layer:
     Attributes
     ----------
     name : str
-    data : array of shape (nx, ny, nz)
+    data : array
+        Of the shape that the canvas takes: (nx, ny, nz), or (n_points,) for surfaces and CIFTI.
     kind : {"mask", "labels", "weights", "sphere"}
+    colours : list of str, optional
+        ``#RRGGBB`` of each label.
     """
 
     name: str
     data: NDArray
     kind: str
+    colours: Sequence[str] | None = None
+
+
+class Canvas(Protocol):
+    """What layers are drawn on."""
+
+    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
+        """Pictures of a layer as data URLs: one, or several where a viewer scrolls through them."""
+
+    def note(self) -> str | None:
+        """What cannot be drawn, and why."""
+
+
+@dataclass(frozen=True)
+class VolumeCanvas:
+    """Slices of a volume.
+
+    Attributes
+    ----------
+    affine : array of shape (4, 4)
+    background : array of shape (nx, ny, nz) or None
+    """
+
+    affine: NDArray
+    background: NDArray | None
+
+    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
+        from brainsieve.reporting.pictures import volume_pictures
+
+        colours = layer.colours if cmap is None else None
+        return volume_pictures(
+            self.background, layer.data, self.affine, layer.kind, cmap or colours, scrolled
+        )
+
+    def note(self) -> str | None:
+        return None
+
+
+@dataclass(frozen=True)
+class SurfaceCanvas:
+    """Lateral and medial views of one or both hemispheres.
+
+    Attributes
+    ----------
+    meshes : dict of str to (coordinates, faces)
+    spans : dict of str to array of int
+        For each hemisphere which points of a layer are its vertices, -1 where none is.
+    background : array of shape (n_points,) or None
+    """
+
+    meshes: Mapping[str, tuple[NDArray, NDArray]]
+    spans: Mapping[str, NDArray]
+    background: NDArray | None
+
+    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
+        from brainsieve.reporting.surface_pictures import surface_picture
+
+        return [surface_picture(self, layer, cmap)]
+
+    def note(self) -> str | None:
+        return None
+
+
+@dataclass(frozen=True)
+class GrayordinateCanvas:
+    """Hemispheres where there are meshes for them, and slices of the voxels.
+
+    Attributes
+    ----------
+    cortex : SurfaceCanvas or None
+    shape : tuple of 3 int
+        Of the volume that the voxels are in.
+    affine : array of shape (4, 4)
+    points : array of int
+        Which points of a layer are voxels.
+    voxels : array of shape (n_voxels, 3)
+    background : array of shape (n_points,) or None
+    missing : str or None
+        What is not drawn, and why.
+    """
+
+    cortex: SurfaceCanvas | None
+    shape: tuple[int, int, int]
+    affine: NDArray
+    points: NDArray
+    voxels: NDArray
+    background: NDArray | None
+    missing: str | None = None
+
+    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
+        if layer.kind == "labels" and layer.colours is None and cmap is None:
+            from brainsieve.reporting.pictures import hex_colours
+
+            # One colour for a label on the cortex and in the volume.
+            layer = replace(layer, colours=hex_colours(int(layer.data.max()) + 1))
+        images = [] if self.cortex is None else self.cortex.pictures(layer, cmap, scrolled)
+        if len(self.points):
+            volume = self._volume(layer.data, -1 if layer.kind == "labels" else 0)
+            background = None if self.background is None else self._volume(self.background, 0)
+            inside = replace(layer, data=volume)
+            images += VolumeCanvas(self._cropped_affine, background).pictures(inside, cmap, False)
+        return images
+
+    @property
+    def _cropped_affine(self) -> NDArray:
+        moved = np.array(self.affine)
+        moved[:3, 3] = (self.affine @ [*self.voxels.min(axis=0), 1])[:3]
+        return moved
+
+    def _volume(self, values: NDArray, outside: float) -> NDArray:
+        dtype = values.dtype if values.dtype.kind != "b" else np.dtype(np.uint8)
+        volume = np.full(self.shape, outside, dtype=dtype)
+        volume[tuple(self.voxels.T)] = values[self.points]
+        # Around the structures, not the head: the grid is much larger than what is in it.
+        low, high = self.voxels.min(axis=0), self.voxels.max(axis=0) + 1
+        return volume[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+
+    def note(self) -> str | None:
+        return self.missing
 
 
 @dataclass(frozen=True)
@@ -98,9 +220,8 @@ class MaskerContent:
     title : str
     kind : str
         Name of its class.
-    affine : array of shape (4, 4)
-        Of the grid that layers and background are on.
-    background : array of shape (nx, ny, nz) or None
+    canvas : Canvas
+        What layers are drawn on.
     layers : sequence of Layer
         Several make a selector.
     facts : dict of str to str
@@ -113,8 +234,7 @@ class MaskerContent:
 
     title: str
     kind: str
-    affine: NDArray
-    background: NDArray | None
+    canvas: Canvas
     layers: Sequence[Layer]
     facts: Mapping[str, str]
     regions: pd.DataFrame | None
@@ -169,16 +289,13 @@ def _facts(facts: Mapping[str, str]) -> str:
 def _figures(content: MaskerContent, engine: str) -> str:
     try:
         import matplotlib.figure  # noqa: F401
-
-        from brainsieve.reporting.pictures import volume_pictures
     except ImportError:
         return "<p class='warning'>matplotlib is not installed; there are no pictures.</p>"
-    scrolled = engine == "brainsprite"
+    # Views of surfaces are not scrolled through; they stand in a row whatever the engine.
+    scrolled = engine == "brainsprite" and isinstance(content.canvas, VolumeCanvas)
     images = []
     for i, layer in enumerate(content.layers):
-        urls = volume_pictures(
-            content.background, layer.data, content.affine, layer.kind, content.cmap, scrolled
-        )
+        urls = content.canvas.pictures(layer, content.cmap, scrolled)
         images += [
             f"<img data-set='{i}' data-at='{at}' src='{url}' alt='{html.escape(layer.name, quote=True)}'>"
             for at, url in enumerate(urls)
@@ -194,10 +311,13 @@ def _figures(content: MaskerContent, engine: str) -> str:
         controls += (
             "<label for='slice'>Slice</label><input id='slice' type='range' min='0' max='100' value='0'>"
         )
+    note = content.canvas.note()
+    if note:
+        controls += f"<p class='quiet'>{html.escape(note)}</p>"
     kind = "one" if scrolled else "row"
     return (
         f"<div class='controls'>{controls}</div><figure class='{kind}'>{''.join(images)}</figure>"
-        f"{VIEWER if controls else ''}"
+        f"{VIEWER if scrolled or len(content.layers) > 1 else ''}"
     )
 
 

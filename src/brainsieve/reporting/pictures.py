@@ -84,6 +84,8 @@ def _draw(
     elif kind == "labels":
         last = max(1, int(overlay.max()))
         colours = cmap or distinct_colours(last + 1)
+        if isinstance(colours, list):
+            last, colours = max(1, len(colours) - 1), listed_colours(colours)
         axes.imshow(np.ma.masked_less(part, 0), cmap=colours, alpha=PALE, vmin=0, vmax=last, **shown)
     elif kind == "sphere":
         axes.imshow(np.ma.masked_less(part, 0.5), cmap=single_colour(), alpha=0.85, **shown)
@@ -100,6 +102,20 @@ def distinct_colours(n: int) -> Any:
     hues = (np.arange(n) * 0.618034) % 1.0
     bright = np.where(np.arange(n) % 2, 0.8, 1.0)
     return ListedColormap(hsv_to_rgb(np.stack([hues, np.full(n, 0.75), bright], axis=1)))
+
+
+def hex_colours(n: int) -> list[str]:
+    """`distinct_colours` as ``#RRGGBB``."""
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colour) for colour in distinct_colours(n).colors]
+
+
+def listed_colours(colours: Sequence[str]) -> Any:
+    """A colour map of colours given one by one; at least two, as a map needs."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(list(colours) if len(colours) > 1 else [*colours, colours[0]])
 
 
 def single_colour() -> Any:

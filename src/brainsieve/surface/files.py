@@ -61,9 +61,7 @@ def load_surf_mesh(surf_mesh: Any) -> InMemoryMesh:
         return InMemoryMesh(surf_mesh.coordinates, surf_mesh.faces)
     if isinstance(surf_mesh, list | tuple | np.ndarray):
         if len(surf_mesh) != 2:
-            raise ValueError(
-                f"A mesh is a pair (coordinates, faces); {len(surf_mesh)} arrays were given."
-            )
+            raise ValueError(f"A mesh is a pair (coordinates, faces); {len(surf_mesh)} arrays were given.")
         return InMemoryMesh(*surf_mesh)
     raise TypeError(
         f"A mesh is a path, a pair (coordinates, faces) or an object with these attributes; "

@@ -204,9 +204,7 @@ def vertices_of(image: Any) -> SurfaceVertices:
     sizes = {part: len(values) for part, values in data.parts.items()}
     meshes = None
     if hasattr(image, "mesh"):
-        meshes = {
-            part: geometry_of(mesh, f"the {part} mesh") for part, mesh in image.mesh.parts.items()
-        }
+        meshes = {part: geometry_of(mesh, f"the {part} mesh") for part, mesh in image.mesh.parts.items()}
     return SurfaceVertices(sizes, meshes)
 
 

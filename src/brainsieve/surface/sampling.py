@@ -173,7 +173,9 @@ def sample_points(
     if kind == "ball":
         return vertices + radius * ball_points(n_samples or N_IN_BALL)
     if kind == "line":
-        inwards = np.linspace(-1, 1, n_samples or N_ON_LINE) if depth is None else np.asarray(depth, dtype=float)
+        inwards = (
+            np.linspace(-1, 1, n_samples or N_ON_LINE) if depth is None else np.asarray(depth, dtype=float)
+        )
         return vertices - radius * inwards[:, None] * vertex_normals(outer)[:, None]
     assert inner is not None
     if inner.n_vertices != outer.n_vertices:
@@ -258,7 +260,9 @@ class LinearSampling(Sampling):
         with closing(source.blocks()) as blocks:
             for block in blocks:
                 for sample, row in enumerate(block.values, start=block.samples.start):
-                    at_points = (self.points @ scaled(row, source).astype(np.float64)).reshape(self.inside.shape)
+                    at_points = (self.points @ scaled(row, source).astype(np.float64)).reshape(
+                        self.inside.shape
+                    )
                     good = self.inside & np.isfinite(at_points)
                     n_good = good.sum(axis=1)
                     total = np.where(good, at_points, 0.0).sum(axis=1)

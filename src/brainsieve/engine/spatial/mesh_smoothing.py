@@ -37,9 +37,8 @@ def n_iterations(mesh: Mesh, fwhm: float) -> int:
 
     Notes
     -----
-    The number of iterations is that of AFNI's SurfSmooth and FreeSurfer's nearest-neighbour smoothing:
-    1.14 · 4π σ² / (7 a) with the mean area a of a vertex (Hagler, Saygin & Sereno 2006, NeuroImage 33:1093,
-    doi:10.1016/j.neuroimage.2006.07.036).
+    1.14 · 4π σ² / (7 a) with the mean area a of a vertex, as FreeSurfer's nearest-neighbour smoothing has it; see
+    Hagler, Saygin & Sereno 2006, NeuroImage 33:1093, doi:10.1016/j.neuroimage.2006.07.036.
     """
     sigma = fwhm * SIGMA_PER_FWHM
     mean_area = float(mesh.vertex_areas.mean())

@@ -1,0 +1,827 @@
+"""Maskers of CIFTI-2 files: grayordinates, regions and soft maps over cortex and subcortex."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainsieve.engine.domain import Domain, apply_affine
+from brainsieve.engine.grayordinates import (
+    CORTEX_LEFT,
+    CORTEX_RIGHT,
+    Grayordinates,
+    Parcels,
+    SurfaceModel,
+    VoxelModel,
+)
+from brainsieve.engine.mesh import Mesh
+from brainsieve.engine.source import read_sample
+from brainsieve.engine.source.base import Source
+from brainsieve.engine.source.cifti import CiftiSource, open_cifti
+from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis
+from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side, volume_gaussian
+from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.exceptions import MeshDimensionError
+from brainsieve.maskers.grid import read_volume
+from brainsieve.maskers.labels import STRATEGIES
+from brainsieve.maskers.parameters import found, one_of
+from brainsieve.maskers.points import (
+    PointColumns,
+    PointsMasker,
+    RegionColumns,
+    WeightColumns,
+    an_isotropic_fwhm,
+)
+from brainsieve.surface.cifti_images import cifti_image
+from brainsieve.surface.files import load_surf_data, read_label_table
+from brainsieve.surface.meshes import geometry_of, polymesh
+
+CIFTI_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
+HEMISPHERE_OF = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}
+STRUCTURE_OF = {part: structure for structure, part in HEMISPHERE_OF.items()}
+
+
+class CiftiContract(PointsMasker):
+    """What the maskers of CIFTI files have in common."""
+
+    _point = "grayordinate"
+    _step: float | None
+
+    def _open(self, imgs: Any) -> Source:
+        if isinstance(imgs, list | tuple):
+            raise TypeError(
+                f"One CIFTI file or image is a run; a list of {len(imgs)} was given. Transform them one by one."
+            )
+        source = open_cifti(imgs)
+        self._check_domain(source)
+        return source
+
+    def _open_one(self, img: Any, name: str) -> Source:
+        try:
+            source = open_cifti(img)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error}") from None
+        refuse_parcels(source, type(self).__name__, name)
+        return source
+
+    def _check_domain(self, source: Source) -> None:
+        if not isinstance(source.domain, Grayordinates | Parcels):
+            raise TypeError(
+                f"{source.name} is no CIFTI file ({source.domain.describe()}); {type(self).__name__} takes CIFTI-2. "
+                "The Nifti maskers take volumes, the Surface maskers SurfaceImages; brainsieve.surface.to_cifti "
+                "makes CIFTI of the latter."
+            )
+        refuse_parcels(source, type(self).__name__)
+
+    def _learn_step(self, imgs: Any) -> None:
+        """The time between samples of the images that come back, where nothing is known better."""
+        self._step = self.t_r
+        if self._step is None and imgs is not None and not isinstance(imgs, list | tuple):
+            self._step = open_cifti(imgs).tr
+
+    def _moved(self, values: NDArray, origin: Domain, domain: Domain, outside: float) -> NDArray:
+        if origin == domain:
+            return values
+        if not isinstance(origin, Grayordinates) or not isinstance(domain, Grayordinates):
+            raise TypeError(
+                f"The image has {domain.describe()}; the masker was fitted to {origin.describe()}."
+            )
+        where = domain.positions_in(origin, ("the image", "the masker"))
+        moved = np.full(domain.n_points, outside, dtype=values.dtype)
+        moved[where >= 0] = values[where[where >= 0]]
+        return moved
+
+    def _smoothing(self, domain: Domain) -> list[SpatialOperator]:
+        if not self.smoothing_fwhm:
+            return []
+        if not isinstance(domain, Grayordinates):
+            raise ValueError("smoothing_fwhm is for dense files; parcels have no neighbours.")
+        fwhm, parts = float(self.smoothing_fwhm), []
+        for model in domain.models:
+            if isinstance(model, SurfaceModel):
+                mesh = self._mesh_of(model).restricted(model.vertices)
+                parts.append((model.n_points, mesh_steps(mesh, fwhm, self.smoothing_method)))
+            else:
+                assert domain.grid is not None
+                centres = apply_affine(domain.grid.affine, model.voxels.astype(np.float64))
+                parts.append((model.n_points, [volume_gaussian(centres, fwhm)]))
+        return list(side_by_side(parts))
+
+    def _mesh_of(self, model: SurfaceModel) -> Mesh:
+        """The mesh of a structure, from `surfaces`."""
+        part = HEMISPHERE_OF.get(model.structure)
+        parts = {} if self.surfaces is None else polymesh(self.surfaces).parts
+        if part is None or part not in parts:
+            raise ValueError(
+                f"smoothing_fwhm needs the mesh of {model.structure} ({model.n_vertices} vertices), which a CIFTI "
+                "file does not have: give surfaces=PolyMesh(left=..., right=...)."
+            )
+        mesh = geometry_of(parts[part], f"the {part} mesh of surfaces")
+        if mesh.n_vertices != model.n_vertices:
+            raise MeshDimensionError(
+                f"The {part} mesh of surfaces has {mesh.n_vertices} vertices; the file has {model.structure} on a "
+                f"surface of {model.n_vertices}."
+            )
+        return mesh
+
+    def _made(self, values: NDArray) -> Any:
+        return cifti_image(values, self._domain, self._step)
+
+    def _domain_content(self) -> tuple[Any, ...]:
+        meshes = {} if self.surfaces is None else polymesh(self.surfaces).parts
+        return (
+            self._domain.fingerprint,
+            *(geometry_of(mesh, part).fingerprint for part, mesh in meshes.items()),
+        )
+
+    def _canvas(self, place: Any) -> Any:
+        return _canvas_of(self._domain, self.surfaces, self._background_at())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.niimg_like = False
+        tags.input_tags.cifti_img = True
+        return tags
+
+    def _small_float(self, source: Source) -> np.dtype:
+        return np.dtype(np.float32 if source.dtype in (np.float32, np.float16) else np.float64)
+
+
+def refuse_parcels(source: Source, masker: str, name: str | None = None) -> None:
+    """Raise TypeError where a file has parcels and a masker needs the grayordinates themselves."""
+    if isinstance(source.domain, Parcels):
+        raise TypeError(
+            f"{name or source.name} has parcels as its points ({source.name}: {source.domain.describe()}), where "
+            f"{masker} needs a dense axis of grayordinates (.dtseries.nii, .dscalar.nii, .dlabel.nii). "
+            "CiftiMasker() reads parcellated files."
+        )
+
+
+def _canvas_of(domain: Any, surfaces: Any, background: NDArray | None) -> Any:
+    """Hemispheres whose meshes are known, and slices of the voxels."""
+    from brainsieve.reporting import GrayordinateCanvas, SurfaceCanvas
+
+    nothing = np.zeros(0, np.intp), np.zeros((0, 3), np.intp)
+    if not isinstance(domain, Grayordinates):
+        text = "Parcels are listed, not drawn."
+        return GrayordinateCanvas(None, (1, 1, 1), np.eye(4), *nothing, None, text)
+    parts = {} if surfaces is None else polymesh(surfaces).parts
+    meshes, spans, undrawn = {}, {}, []
+    for structure, part in HEMISPHERE_OF.items():
+        known = domain.surface(structure)
+        if known is None:
+            continue
+        model, span = known
+        mesh = parts.get(part)
+        if mesh is None or mesh.n_vertices != model.n_vertices:
+            undrawn.append(f"{structure} ({model.n_vertices} vertices)")
+            continue
+        positions = np.full(model.n_vertices, -1, dtype=np.intp)
+        positions[model.vertices] = np.arange(span.start, span.stop)
+        meshes[part], spans[part] = (mesh.coordinates, mesh.faces), positions
+    cortex = SurfaceCanvas(meshes, spans, background) if meshes else None
+    points, voxels = domain.voxels
+    grid = domain.grid
+    text = None
+    if undrawn:
+        text = f"Not drawn, as surfaces has no mesh for it: {', '.join(undrawn)}."
+    return GrayordinateCanvas(
+        cortex,
+        (1, 1, 1) if grid is None else grid.shape,
+        np.eye(4) if grid is None else grid.affine,
+        *((points, voxels) if grid is not None else nothing),
+        background,
+        text,
+    )
+
+
+class CiftiMasker(PointColumns, CiftiContract):
+    """One series for each grayordinate: of all, of some structures, or of a mask.
+
+    Parameters
+    ----------
+    mask_img : path or nibabel.Cifti2Image, optional
+        Dense file of one map; grayordinates that are finite and not 0. Default: those of the image given to
+        `fit` that are finite in every sample.
+    structures : str or list of str, optional
+        Names of brain structures as "CORTEX_LEFT", "THALAMUS_RIGHT", with or without "CIFTI_STRUCTURE_";
+        "cortex" stands for all surfaces and "subcortex" for all structures of voxels. Default: all.
+    smoothing_fwhm : float, optional
+        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh (`surfaces`), of each structure of
+        voxels in its own volume.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    high_variance_confounds : bool, default=False
+        Also regress out five components of the most variable grayordinates of the image.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz; need `t_r`.
+    t_r : float, optional
+        Repetition time in seconds.
+    dtype : dtype, "auto" or None, default=None
+        Of the signals.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache signals.
+    memory_level : int, default=1
+        0 caches nothing, more caches signals.
+    verbose : int, default=0
+        1 tells the steps, more tells the images.
+    reports : bool, default=True
+        Keep what `generate_report` shows.
+    cmap : matplotlib colour map or name, optional
+        For reports.
+    clean_args : dict, optional
+        More options of `brainsieve.signal.clean`.
+    smoothing_method : {"neighbours", "heat"}, default="heat"
+        How the cortex is smoothed; structures of voxels are smoothed by a Gaussian among their own voxels.
+        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
+        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
+        mesh, whose width is the one asked for everywhere.
+    surfaces : PolyMesh, optional
+        Meshes of the density of the file, in mm: for smoothing and for pictures.
+
+    Attributes
+    ----------
+    mask_img_ : nibabel.Cifti2Image
+        1 for the grayordinates taken.
+    n_elements_ : int
+        Number of columns, in the order of the file.
+
+    Notes
+    -----
+    A parcellated file (``.ptseries.nii``) is read too, without `mask_img` and `structures`: a column for each
+    parcel, named as it.
+    """
+
+    _checks = CIFTI_CHECKS
+
+    def __init__(
+        self,
+        mask_img: Any = None,
+        structures: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = None,
+        clean_args: dict | None = None,
+        smoothing_method: str = "heat",
+        surfaces: Any = None,
+    ) -> None:
+        self.mask_img = mask_img
+        self.structures = structures
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.smoothing_method = smoothing_method
+        self.surfaces = surfaces
+
+    def _check_domain(self, source: Source) -> None:
+        if not isinstance(source.domain, Parcels):
+            super()._check_domain(source)
+
+    def _fit(self, imgs: Any) -> None:
+        if self.mask_img is None:
+            mask, domain = self._computed_mask(imgs)
+        else:
+            mask, domain = self._mask_values()
+            self._warn_of_images_beside_mask(imgs)
+        if self.structures is not None:
+            mask = mask & self._in_structures(domain)
+            if not mask.any():
+                raise ValueError(f"mask_img has no grayordinate in structures={self.structures!r}.")
+        self._learn_step(imgs)
+        self._set_mask(mask, domain)
+
+    def _in_structures(self, domain: Domain) -> NDArray[np.bool_]:
+        if not isinstance(domain, Grayordinates):
+            raise TypeError(f"structures is for dense files; {domain.describe()} have none.")
+        inside = np.zeros(domain.n_points, dtype=bool)
+        inside[domain.points_of(self.structures)] = True
+        return inside
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
+        """Names of the columns: numbered grayordinates, or the names of parcels.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        names : array of str objects, shape (n_elements_,)
+        """
+        self._check_is_fitted()
+        if isinstance(self._domain, Parcels):
+            return np.asarray(self._domain.names, dtype=object)[self._mask]
+        return super().get_feature_names_out()
+
+    def _natural_dtype(self, source: Source) -> np.dtype:
+        return self._small_float(source)
+
+    def inverse_transform(self, signals: Any) -> Any:
+        """Put signals back into space; nothing that was done in time is undone.
+
+        Parameters
+        ----------
+        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
+
+        Returns
+        -------
+        img : nibabel.Cifti2Image
+            A dense series (``.dtseries.nii``), for one sample without sample axis a map of scalars
+            (``.dscalar.nii``); 0 elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the masker.
+        """
+        return self._inverse(signals)
+
+
+class CiftiLabelsMasker(RegionColumns, CiftiContract):
+    """One series for each region of a CIFTI parcellation.
+
+    Parameters
+    ----------
+    labels_img : path, nibabel.Cifti2Image or dict
+        A ``.dlabel.nii`` (or a dense file of ids), or a dict with "left", "right" (a ``.label.gii``, ``.annot`` or
+        array for each hemisphere) and "volume" (a NIfTI image of ids on the grid of the voxels), or some of them.
+        Points are matched by structure and number, so that files with and without the medial wall go together.
+    labels : list of str, optional
+        Names of the regions in ascending order of their ids. Exclusive with `lut`. Default: those of the file's
+        label table.
+    lut : pandas.DataFrame or path, optional
+        Table with columns ``index`` and ``name``, instead of the file's label table.
+    background_label : number, default=0
+        The value that is no region.
+    mask_img : path or nibabel.Cifti2Image, optional
+        Dense file of one map; grayordinates outside are background.
+    smoothing_fwhm : float, optional
+        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh (`surfaces`), of each structure of
+        voxels in its own volume.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    high_variance_confounds : bool, default=False
+        Also regress out five components of the most variable grayordinates of the image.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz; need `t_r`.
+    t_r : float, optional
+        Repetition time in seconds.
+    dtype : dtype, "auto" or None, default=None
+        Of the signals.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache signals.
+    memory_level : int, default=1
+        0 caches nothing, more caches signals.
+    verbose : int, default=0
+        1 tells the steps, more tells the images.
+    strategy : str, default="mean"
+        How the grayordinates of a region make one number; as in `NiftiLabelsMasker`.
+    reports : bool, default=True
+        Keep what `generate_report` shows.
+    cmap : matplotlib colour map or name, optional
+        For reports.
+    clean_args : dict, optional
+        More options of `brainsieve.signal.clean`.
+    smoothing_method : {"neighbours", "heat"}, default="heat"
+        How the cortex is smoothed; structures of voxels are smoothed by a Gaussian among their own voxels.
+        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
+        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
+        mesh, whose width is the one asked for everywhere.
+    nonfinite : {"zero", "omit"}, default="zero"
+        What a grayordinate that is NaN or infinite counts as in a mean: 0, or not at all.
+    min_coverage : float, optional
+        From 0 to 1. A region of which an image covers less has a column of NaN, and a warning names it.
+    surfaces : PolyMesh, optional
+        Meshes of the density of the file, in mm: for smoothing and for pictures.
+    labels_map : int or str, default=0
+        Which map of a file of several: its position from 0, or its name.
+
+    Attributes
+    ----------
+    labels_img_ : nibabel.Cifti2Image
+    mask_img_ : nibabel.Cifti2Image or None
+    lut_ : pandas.DataFrame
+        ``index``, ``name`` and, from a label table, ``color`` of the regions and of the background.
+    labels_, region_names_, region_ids_, region_atlas_, n_elements_
+        As in `NiftiLabelsMasker`.
+    """
+
+    _checks = {**RegionColumns._checks, **CIFTI_CHECKS, "strategy": one_of(*STRATEGIES)}
+
+    def __init__(
+        self,
+        labels_img: Any = None,
+        labels: Any = None,
+        lut: Any = None,
+        background_label: float = 0,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        reports: bool = True,
+        cmap: Any = None,
+        clean_args: dict | None = None,
+        smoothing_method: str = "heat",
+        nonfinite: str = "zero",
+        min_coverage: float | None = None,
+        surfaces: Any = None,
+        labels_map: int | str = 0,
+    ) -> None:
+        self.labels_img = labels_img
+        self.labels = labels
+        self.lut = lut
+        self.background_label = background_label
+        self.mask_img = mask_img
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.strategy = strategy
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.smoothing_method = smoothing_method
+        self.nonfinite = nonfinite
+        self.min_coverage = min_coverage
+        self.surfaces = surfaces
+        self.labels_map = labels_map
+
+    def _fit(self, imgs: Any) -> None:
+        self._refuse_unknown_combination()
+        self._table: Any = None
+        if isinstance(self.labels_img, dict):
+            values, domain = self._values_of_parts(self.labels_img)
+        else:
+            values, domain = self._values_of_file()
+        self._learn_step(imgs)
+        self._fit_labels(values, domain)
+        if imgs is not None:
+            self._open(imgs)
+
+    def _named(self, ids: NDArray, has_background: bool) -> Any:
+        from brainsieve.maskers.region_table import region_table
+
+        # What the user gives comes first, then the label table of the file.
+        lut = self._table if self.labels is None and self.lut is None else self.lut
+        return region_table(ids, self.background_label, has_background, self.labels, lut)
+
+    def _values_of_file(self) -> tuple[NDArray, Domain]:
+        source = self._open_one(self.labels_img, "labels_img")
+        assert isinstance(source, CiftiSource)
+        axis = source.layout.maps
+        number = self._map_number(source)
+        if isinstance(axis, LabelAxis) and axis.tables[number]:
+            self._table = _table_of(axis.tables[number])
+        values = read_sample(source, number)
+        whole = isinstance(axis, LabelAxis) and values.dtype.kind == "f" and np.isfinite(values).all()
+        return (values.astype(np.int32) if whole else values), source.domain
+
+    def _map_number(self, source: CiftiSource) -> int:
+        names = list(getattr(source.layout.maps, "names", ()))
+        if isinstance(self.labels_map, str):
+            if self.labels_map not in names:
+                raise ValueError(
+                    f"labels_map={self.labels_map!r}: {source.name} has the maps {', '.join(map(repr, names))}."
+                )
+            return names.index(self.labels_map)
+        if isinstance(self.labels_map, bool) or not isinstance(self.labels_map, int | np.integer):
+            raise TypeError(f"labels_map must be a number or a name; {found(self.labels_map)} was given.")
+        if not 0 <= self.labels_map < source.n_samples:
+            raise ValueError(
+                f"labels_map={self.labels_map}: {source.name} has {source.n_samples} maps, numbered from 0."
+            )
+        return int(self.labels_map)
+
+    def _values_of_parts(self, parts: dict[str, Any]) -> tuple[NDArray, Domain]:
+        """Labels of hemispheres and of a volume, put side by side; an id in several is one region."""
+        unknown = sorted(set(parts) - {"left", "right", "volume"})
+        if unknown or not parts:
+            raise ValueError(
+                f"labels_img: a dict has the keys 'left', 'right' and 'volume', or some of them; not {unknown or 'none'}."
+            )
+        models: list[Any] = []
+        values, tables, grid = [], [], None
+        for part in ("left", "right"):
+            if part in parts:
+                ids = load_surf_data(parts[part])
+                if ids.ndim != 1:
+                    raise ValueError(
+                        f"labels_img[{part!r}] must have shape (n_vertices,); it has {ids.shape}."
+                    )
+                models.append(SurfaceModel(STRUCTURE_OF[part], np.arange(len(ids)), len(ids)))
+                values.append(ids)
+                tables.append(_file_table(parts[part]))
+        if "volume" in parts:
+            ids, grid = read_volume(parts["volume"], "labels_img['volume']")
+            points = np.flatnonzero(ids != self.background_label)
+            voxels = np.stack(np.unravel_index(points, grid.shape, order="F"), axis=1)
+            models.append(VoxelModel("OTHER", voxels))
+            values.append(ids[points])
+        self._table = _joined(tables)
+        return np.concatenate(values), Grayordinates(tuple(models), grid)
+
+    def _natural_dtype(self, source: Source) -> np.dtype:
+        return self._small_float(source)
+
+    def _parcels(self) -> Parcels:
+        """The regions as the parcels of a file."""
+        inside = np.flatnonzero(self._codes >= 0)
+        return Parcels(
+            tuple(self.region_names_.values()),
+            self._domain.taking(inside),
+            self._codes[inside].astype(np.int32),
+        )
+
+    def inverse_transform(self, signals: Any, dense: bool = False) -> Any:
+        """Make a CIFTI image of signals; nothing that was done in time is undone.
+
+        Parameters
+        ----------
+        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
+        dense : bool, default=False
+            False: a parcellated image, which holds what was extracted (``.ptseries.nii``, ``.pscalar.nii``).
+            True: each grayordinate of a region has the region's signal, 0 elsewhere (``.dtseries.nii``,
+            ``.dscalar.nii``).
+
+        Returns
+        -------
+        img : nibabel.Cifti2Image
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the masker.
+        """
+        self._inverse_is_dense = bool(dense)
+        try:
+            return self._inverse(signals)
+        finally:
+            del self._inverse_is_dense
+
+    def _image_of(self, signals: NDArray) -> Any:
+        if getattr(self, "_inverse_is_dense", False):
+            return super()._image_of(signals)
+        return cifti_image(signals.astype(self._inverse_dtype(signals)), self._parcels(), self._step)
+
+
+class CiftiMapsMasker(WeightColumns, CiftiContract):
+    """One series for each map of weights over grayordinates, by least squares.
+
+    Parameters
+    ----------
+    maps_img : path or nibabel.Cifti2Image
+        Dense file, a map in each sample (``.dscalar.nii``).
+    mask_img : path or nibabel.Cifti2Image, optional
+        Dense file of one map; grayordinates outside are left out.
+    allow_overlap : bool, default=True
+        False: `fit` raises an error if a grayordinate has a positive weight in more than one map.
+    smoothing_fwhm : float, optional
+        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh (`surfaces`), of each structure of
+        voxels in its own volume.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    high_variance_confounds : bool, default=False
+        Also regress out five components of the most variable grayordinates of the image.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz; need `t_r`.
+    t_r : float, optional
+        Repetition time in seconds.
+    dtype : dtype, "auto" or None, default=None
+        Of the signals.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache signals.
+    memory_level : int, default=1
+        0 caches nothing, more caches signals.
+    verbose : int, default=0
+        1 tells the steps, more tells the images.
+    reports : bool, default=True
+        Keep what `generate_report` shows.
+    cmap : matplotlib colour map or name, optional
+        For reports.
+    clean_args : dict, optional
+        More options of `brainsieve.signal.clean`.
+    smoothing_method : {"neighbours", "heat"}, default="heat"
+        How the cortex is smoothed; structures of voxels are smoothed by a Gaussian among their own voxels.
+        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
+        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
+        mesh, whose width is the one asked for everywhere.
+    strategy : {"least_squares", "weighted_mean"}, default="least_squares"
+        As in `NiftiMapsMasker`.
+    min_coverage : float, optional
+        From 0 to 1. A map of whose weight an image covers less has a column of NaN, and a warning names it.
+    surfaces : PolyMesh, optional
+        Meshes of the density of the file, in mm: for smoothing and for pictures.
+
+    Attributes
+    ----------
+    maps_img_ : nibabel.Cifti2Image
+    mask_img_ : nibabel.Cifti2Image or None
+    n_elements_ : int
+        Number of columns.
+    """
+
+    _checks = {**WeightColumns._checks, **CIFTI_CHECKS}
+
+    def __init__(
+        self,
+        maps_img: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = True,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = None,
+        clean_args: dict | None = None,
+        smoothing_method: str = "heat",
+        strategy: str = "least_squares",
+        min_coverage: float | None = None,
+        surfaces: Any = None,
+    ) -> None:
+        self.maps_img = maps_img
+        self.mask_img = mask_img
+        self.allow_overlap = allow_overlap
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.smoothing_method = smoothing_method
+        self.strategy = strategy
+        self.min_coverage = min_coverage
+        self.surfaces = surfaces
+
+    def _fit(self, imgs: Any) -> None:
+        if self.maps_img is None:
+            raise ValueError("maps_img is None; CiftiMapsMasker needs maps to fit.")
+        source = self._open_one(self.maps_img, "maps_img")
+        assert isinstance(source, CiftiSource)
+        axis = source.layout.maps
+        self._names = list(axis.names) if isinstance(axis, ScalarAxis) else []
+        n_maps = source.n_samples
+        self._learn_step(imgs)
+        self._fit_maps(source)
+        if len(set(self._names)) < n_maps or self.n_elements_ < n_maps:
+            self._names = []
+        if imgs is not None:
+            self._open(imgs)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
+        """Names of the columns: those of the maps in the file, where it tells them apart.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        names : array of str objects, shape (n_elements_,)
+        """
+        self._check_is_fitted()
+        if self._names:
+            return np.asarray(self._names, dtype=object)
+        return super().get_feature_names_out()
+
+    def _natural_dtype(self, source: Source) -> np.dtype:
+        return np.result_type(self._small_float(source), self._maps.dtype)
+
+    def inverse_transform(self, region_signals: Any) -> Any:
+        """Put signals back into space; nothing that was done in time is undone.
+
+        Parameters
+        ----------
+        region_signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
+
+        Returns
+        -------
+        img : nibabel.Cifti2Image
+            A dense series (``.dtseries.nii``), for one sample without sample axis a map of scalars
+            (``.dscalar.nii``); 0 elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the masker.
+        """
+        return self._inverse(region_signals)
+
+
+def _table_of(labels: dict[int, tuple[str, tuple[float, ...]]]) -> Any:
+    """Look-up table of a label table: index, name and colour."""
+    import pandas as pd
+
+    rows = [
+        (key, name or str(key), "".join(f"{round(255 * min(max(c, 0), 1)):02X}" for c in colour[:3]))
+        for key, (name, colour) in labels.items()
+    ]
+    return pd.DataFrame(rows, columns=["index", "name", "color"])
+
+
+def _file_table(labels: Any) -> Any:
+    """Look-up table of a hemisphere's file; None where there is none."""
+    if not isinstance(labels, str | os.PathLike):
+        return None
+    try:
+        return read_label_table(labels)
+    except ValueError:  # values without a table are numbered
+        return None
+
+
+def _joined(tables: Sequence[Any]) -> Any:
+    """Tables of both hemispheres as one; a warning names ids that mean different regions."""
+    import pandas as pd
+
+    given = [table for table in tables if table is not None]
+    if not given:
+        return None
+    table = pd.concat(given, ignore_index=True).drop_duplicates(["index", "name"])
+    twice = table[table["index"].duplicated(keep=False)]
+    if len(twice):
+        names = ", ".join(
+            f"{i}: {' and '.join(map(repr, g['name']))}" for i, g in list(twice.groupby("index"))[:5]
+        )
+        warnings.warn(
+            f"labels_img: {twice['index'].nunique()} ids have different names in the hemispheres ({names}); each is "
+            "one region, with the name of the left.",
+            stacklevel=5,
+        )
+    return table.drop_duplicates("index")

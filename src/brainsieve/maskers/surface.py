@@ -1,0 +1,808 @@
+"""Maskers of surfaces: vertices, regions and soft maps on the meshes of the hemispheres."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainsieve.engine.domain import Domain
+from brainsieve.engine.mesh import SurfaceVertices
+from brainsieve.engine.source.base import Source
+from brainsieve.engine.source.surface import SurfaceSource
+from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side
+from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.exceptions import MeshDimensionError
+from brainsieve.maskers.labels import STRATEGIES
+from brainsieve.maskers.multi import ManyImages, is_one_image
+from brainsieve.maskers.parameters import one_of
+from brainsieve.maskers.points import (
+    PointColumns,
+    PointsMasker,
+    RegionColumns,
+    WeightColumns,
+    an_isotropic_fwhm,
+)
+from brainsieve.surface.images import image_on, vertices_of
+from brainsieve.surface.meshes import PolyMesh, polymesh
+
+SURFACE_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
+
+
+class SurfaceContract(PointsMasker):
+    """What the maskers of surfaces have in common."""
+
+    _point = "vertex"
+    _mesh: PolyMesh | None
+
+    def _open(self, imgs: Any) -> Source:
+        source = open_surface(imgs)
+        if hasattr(self, "_domain"):
+            self._check_domain(source)
+        return source
+
+    def _open_one(self, img: Any, name: str) -> Source:
+        try:
+            source = open_surface(img)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error}") from None
+        if hasattr(self, "_domain"):
+            refuse_other_vertices(source.domain, self._domain, name, "the masker")
+        return source
+
+    def _check_domain(self, source: Source) -> None:
+        if not isinstance(source.domain, SurfaceVertices):
+            raise TypeError(
+                f"{source.name} is no surface image ({source.domain.describe()}); {type(self).__name__} takes "
+                "surface images. The Nifti maskers take volumes, the CIFTI maskers CIFTI-2 files; "
+                "SurfaceImage.from_volume and brainsieve.surface.from_cifti make surface images of these."
+            )
+        if not self.__sklearn_is_fitted__():
+            return
+        refuse_other_vertices(source.domain, self._domain, source.name, "the masker")
+        warn_of_other_geometry(source.domain, self._domain, source.name)
+
+    def _moved(self, values: NDArray, origin: Domain, domain: Domain, outside: float) -> NDArray:
+        if origin != domain:
+            refuse_other_vertices(domain, origin, "the image", "the masker")
+        return values
+
+    def _smoothing(self, domain: Domain) -> list[SpatialOperator]:
+        assert isinstance(domain, SurfaceVertices)
+        if not self.smoothing_fwhm:
+            return []
+        meshes = domain.meshes or self._domain.meshes
+        if meshes is None:
+            raise ValueError(
+                "smoothing_fwhm needs meshes, but neither the image nor the masker has one: give SurfaceImages."
+            )
+        parts = [
+            (size, mesh_steps(meshes[part], float(self.smoothing_fwhm), self.smoothing_method))
+            for part, size in domain.sizes.items()
+        ]
+        return list(side_by_side(parts))
+
+    def _learn_mesh(self, img: Any) -> None:
+        self._mesh = polymesh(img.mesh) if hasattr(img, "mesh") else None
+
+    def _made(self, values: NDArray) -> Any:
+        return image_on(self._domain, self._mesh, values if values.ndim == 1 else values.T)
+
+    def _canvas(self, place: Any) -> Any:
+        from brainsieve.reporting import GrayordinateCanvas, SurfaceCanvas
+
+        spans = {part: np.arange(span.start, span.stop) for part, span in self._domain.spans.items()}
+        if self._mesh is None:
+            none = np.zeros(0, np.intp)
+            text = "Hemispheres are not drawn: the masker was given values without meshes."
+            return GrayordinateCanvas(None, (1, 1, 1), np.eye(4), none, np.zeros((0, 3), int), None, text)
+        meshes = {part: (mesh.coordinates, mesh.faces) for part, mesh in self._mesh.parts.items()}
+        return SurfaceCanvas(meshes, spans, self._background_at())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.niimg_like = False
+        tags.input_tags.surf_img = True
+        return tags
+
+
+def open_surface(imgs: Any) -> SurfaceSource:
+    """The source of a surface image, or of several put together in time.
+
+    Parameters
+    ----------
+    imgs : SurfaceImage or PolyData, or list, tuple or generator of these
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    MeshDimensionError
+        If images of a list have different parts or numbers of vertices.
+    """
+    if is_surface_image(imgs):
+        return _source_of([imgs], imgs.data.shape if hasattr(imgs, "data") else imgs.shape)
+    if isinstance(imgs, str | bytes | dict) or hasattr(imgs, "shape") or not isinstance(imgs, Iterable):
+        raise TypeError(
+            f"A SurfaceImage (or a list of them) is needed; {type(imgs).__name__} was given. "
+            "SurfaceImage(mesh, data) makes one of files; the Nifti maskers take volumes, the CIFTI maskers "
+            "CIFTI-2 files."
+        )
+    images = list(imgs)
+    if not images:
+        raise ValueError("The list of surface images is empty (or the generator was used up before).")
+    for i, img in enumerate(images):
+        if not is_surface_image(img):
+            raise TypeError(f"Entry {i} of the list of surface images is {type(img).__name__}.")
+    return _source_of(images, (0, 0))
+
+
+def is_surface_image(img: Any) -> bool:
+    """Whether an object has the parts of a surface image or of its data."""
+    return isinstance(getattr(getattr(img, "data", img), "parts", None), dict)
+
+
+def _source_of(images: Sequence[Any], shape: tuple[int, ...]) -> SurfaceSource:
+    domain = vertices_of(images[0])
+    arrays = []
+    for i, img in enumerate(images):
+        refuse_other_vertices(vertices_of(img), domain, f"entry {i} of the list", "the first")
+        data = getattr(img, "data", img)
+        arrays.append(dict(data.parts))
+    return SurfaceSource(domain, arrays, is_single=len(shape) == 1)
+
+
+def refuse_other_vertices(domain: Domain, own: Domain, name: str, own_name: str) -> None:
+    """Raise MeshDimensionError unless two surfaces have the same parts with as many vertices."""
+    if not isinstance(own, SurfaceVertices) or not isinstance(domain, SurfaceVertices):
+        raise TypeError(f"{name} is {domain.describe()}, {own_name} {own.describe()}.")
+    if domain.parts != own.parts:
+        raise MeshDimensionError(
+            f"{name} has the parts {', '.join(domain.parts)}; {own_name} has {', '.join(own.parts)}."
+        )
+    for part, size in domain.sizes.items():
+        if size != own.sizes[part]:
+            raise MeshDimensionError(
+                f"The {part} hemisphere of {name} has {size} vertices; that of {own_name} has "
+                f"{own.sizes[part]}. They are on meshes of different densities."
+            )
+
+
+def warn_of_other_geometry(domain: SurfaceVertices, own: SurfaceVertices, name: str) -> None:
+    """Warn where meshes have as many vertices but other coordinates or faces."""
+    if domain.meshes is None or own.meshes is None:
+        return
+    different = [part for part in own.parts if not domain.meshes[part].same_geometry(own.meshes[part])]
+    if different:
+        warnings.warn(
+            f"{name}: the {' and '.join(different)} mesh has other coordinates or faces than that of the masker. "
+            "Vertices are matched by their number; smoothing is on the mesh of the image.",
+            RuntimeWarning,
+            stacklevel=6,
+        )
+
+
+class SurfaceMasker(PointColumns, SurfaceContract):
+    """One series for each vertex of a mask.
+
+    Parameters
+    ----------
+    mask_img : SurfaceImage, optional
+        1-D; vertices that are finite and not 0. Default: the vertices that are finite in every sample of the
+        images given to `fit`.
+    smoothing_fwhm : float, optional
+        Full width at half maximum in mm of smoothing on the mesh of the image, before extraction.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    high_variance_confounds : bool, default=False
+        Also regress out five components of the most variable vertices of the image.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz; need `t_r`.
+    t_r : float, optional
+        Repetition time in seconds.
+    dtype : dtype, "auto" or None, default=None
+        Of the signals.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache signals.
+    memory_level : int, default=1
+        0 caches nothing, more caches signals.
+    verbose : int, default=0
+        1 tells the steps, more tells the images.
+    reports : bool, default=True
+        Keep what `generate_report` shows.
+    cmap : matplotlib colour map or name, default="inferno"
+        For reports.
+    clean_args : dict, optional
+        More options of `brainsieve.signal.clean`.
+    smoothing_method : {"neighbours", "heat"}, default="neighbours"
+        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
+        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
+        mesh, whose width is the one asked for everywhere.
+
+    Attributes
+    ----------
+    mask_img_ : SurfaceImage
+        1-D, bool.
+    n_elements_ : int
+        Number of vertices in the mask. Columns are the vertices of the left hemisphere, then of the right.
+    """
+
+    _checks = SURFACE_CHECKS
+    _column = "vertex"
+
+    def __init__(
+        self,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "inferno",
+        clean_args: dict | None = None,
+        smoothing_method: str = "neighbours",
+    ) -> None:
+        self.mask_img = mask_img
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.smoothing_method = smoothing_method
+
+    def _fit(self, imgs: Any) -> None:
+        self.__dict__.pop("_domain", None)
+        if self.mask_img is None:
+            mask, domain = self._computed_mask(imgs)
+            self._learn_mesh(imgs if is_surface_image(imgs) else first_of(imgs))
+        else:
+            mask, domain = self._mask_values()
+            self._learn_mesh(self.mask_img)
+            self._warn_of_images_beside_mask(imgs)
+        self._set_mask(mask, domain)
+
+    def _natural_dtype(self, source: Source) -> np.dtype:
+        return np.dtype(np.float64)
+
+    def inverse_transform(self, signals: Any) -> Any:
+        """Put signals back into space; nothing that was done in time is undone.
+
+        Parameters
+        ----------
+        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
+
+        Returns
+        -------
+        img : SurfaceImage
+            Of one dimension for one sample without sample axis, else (n_vertices, n_samples); 0 elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the masker.
+        """
+        return self._inverse(signals)
+
+
+class SurfaceLabelsMasker(RegionColumns, SurfaceContract):
+    """One series for each region of a surface parcellation.
+
+    Parameters
+    ----------
+    labels_img : SurfaceImage
+        1-D image whose values are ids of regions. An id in both hemispheres is one region.
+    labels : list of str, optional
+        Names of the regions in ascending order of the ids that are in the image. Exclusive with `lut`.
+    lut : pandas.DataFrame or path, optional
+        Table with columns ``index`` and ``name``; `brainsieve.surface.read_label_table` makes one of a
+        ``.label.gii`` or ``.annot`` file.
+    background_label : number, default=0
+        The value that is no region.
+    mask_img : SurfaceImage, optional
+        1-D; vertices outside are background. A region wholly outside is dropped at `fit`, for all runs.
+    smoothing_fwhm : float, optional
+        Full width at half maximum in mm of smoothing on the mesh of the image, before extraction.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    high_variance_confounds : bool, default=False
+        Also regress out five components of the most variable vertices of the image.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz; need `t_r`.
+    t_r : float, optional
+        Repetition time in seconds.
+    dtype : dtype, "auto" or None, default=None
+        Of the signals.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache signals.
+    memory_level : int, default=1
+        0 caches nothing, more caches signals.
+    verbose : int, default=0
+        1 tells the steps, more tells the images.
+    strategy : str, default="mean"
+        How the vertices of a region make one number; as in `NiftiLabelsMasker`.
+    reports : bool, default=True
+        Keep what `generate_report` shows.
+    cmap : matplotlib colour map or name, default="inferno"
+        For reports.
+    clean_args : dict, optional
+        More options of `brainsieve.signal.clean`.
+    smoothing_method : {"neighbours", "heat"}, default="neighbours"
+        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
+        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
+        mesh, whose width is the one asked for everywhere.
+    nonfinite : {"zero", "omit"}, default="zero"
+        What a vertex that is NaN or infinite counts as in a mean: 0, or not at all.
+    min_coverage : float, optional
+        From 0 to 1. A region of which an image covers less has a column of NaN, and a warning names it.
+
+    Attributes
+    ----------
+    labels_img_ : SurfaceImage
+    mask_img_ : SurfaceImage or None
+    lut_ : pandas.DataFrame
+        ``index`` and ``name`` of the regions and of the background if it is in the image.
+    labels_, region_names_, region_ids_, region_atlas_, n_elements_
+        As in `NiftiLabelsMasker`.
+    """
+
+    _checks = {**RegionColumns._checks, **SURFACE_CHECKS, "strategy": one_of(*STRATEGIES)}
+
+    def __init__(
+        self,
+        labels_img: Any = None,
+        labels: Any = None,
+        lut: Any = None,
+        background_label: float = 0,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        reports: bool = True,
+        cmap: Any = "inferno",
+        clean_args: dict | None = None,
+        smoothing_method: str = "neighbours",
+        nonfinite: str = "zero",
+        min_coverage: float | None = None,
+    ) -> None:
+        self.labels_img = labels_img
+        self.labels = labels
+        self.lut = lut
+        self.background_label = background_label
+        self.mask_img = mask_img
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.strategy = strategy
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.smoothing_method = smoothing_method
+        self.nonfinite = nonfinite
+        self.min_coverage = min_coverage
+
+    def _fit(self, imgs: Any) -> None:
+        self.__dict__.pop("_domain", None)
+        self._refuse_unknown_combination()
+        values, domain = self._one_map(self.labels_img, "labels_img")
+        self._learn_mesh(self.labels_img)
+        self._fit_labels(values, domain)
+        if imgs is not None and not isinstance(imgs, Iterable):
+            refuse_other_vertices(open_surface(imgs).domain, domain, "imgs", "labels_img")
+
+    def inverse_transform(self, signals: Any) -> Any:
+        """Put signals back into space; nothing that was done in time is undone.
+
+        Parameters
+        ----------
+        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
+
+        Returns
+        -------
+        img : SurfaceImage
+            Of one dimension for one sample without sample axis, else (n_vertices, n_samples); 0 elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the masker.
+        """
+        return self._inverse(signals)
+
+
+class SurfaceMapsMasker(WeightColumns, SurfaceContract):
+    """One series for each map of weights on surfaces, by least squares.
+
+    Parameters
+    ----------
+    maps_img : SurfaceImage
+        2-D: a map in each column.
+    mask_img : SurfaceImage, optional
+        1-D; vertices outside are left out. A map without weight inside is dropped at `fit`, for all runs.
+    allow_overlap : bool, default=True
+        False: `fit` raises an error if a vertex has a positive weight in more than one map.
+    smoothing_fwhm : float, optional
+        Full width at half maximum in mm of smoothing on the mesh of the image, before extraction.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    high_variance_confounds : bool, default=False
+        Also regress out five components of the most variable vertices of the image.
+    low_pass, high_pass : float, optional
+        Cut-offs in hertz; need `t_r`.
+    t_r : float, optional
+        Repetition time in seconds.
+    dtype : dtype, "auto" or None, default=None
+        Of the signals.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache signals.
+    memory_level : int, default=1
+        0 caches nothing, more caches signals.
+    verbose : int, default=0
+        1 tells the steps, more tells the images.
+    reports : bool, default=True
+        Keep what `generate_report` shows.
+    cmap : matplotlib colour map or name, default="inferno"
+        For reports.
+    clean_args : dict, optional
+        More options of `brainsieve.signal.clean`.
+    smoothing_method : {"neighbours", "heat"}, default="neighbours"
+        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
+        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
+        mesh, whose width is the one asked for everywhere.
+    strategy : {"least_squares", "weighted_mean"}, default="least_squares"
+        As in `NiftiMapsMasker`.
+    min_coverage : float, optional
+        From 0 to 1. A map of whose weight an image covers less has a column of NaN, and a warning names it.
+
+    Attributes
+    ----------
+    maps_img_ : SurfaceImage
+    mask_img_ : SurfaceImage or None
+    n_elements_ : int
+        Number of columns.
+    """
+
+    _checks = {**WeightColumns._checks, **SURFACE_CHECKS}
+
+    def __init__(
+        self,
+        maps_img: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = True,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "inferno",
+        clean_args: dict | None = None,
+        smoothing_method: str = "neighbours",
+        strategy: str = "least_squares",
+        min_coverage: float | None = None,
+    ) -> None:
+        self.maps_img = maps_img
+        self.mask_img = mask_img
+        self.allow_overlap = allow_overlap
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.smoothing_method = smoothing_method
+        self.strategy = strategy
+        self.min_coverage = min_coverage
+
+    def _fit(self, imgs: Any) -> None:
+        self.__dict__.pop("_domain", None)
+        if self.maps_img is None:
+            raise ValueError("maps_img is None; SurfaceMapsMasker needs maps to fit.")
+        source = self._open_one(self.maps_img, "maps_img")
+        self._learn_mesh(self.maps_img)
+        self._fit_maps(source)
+        if imgs is not None and not isinstance(imgs, Iterable):
+            refuse_other_vertices(open_surface(imgs).domain, source.domain, "imgs", "maps_img")
+
+    def _natural_dtype(self, source: Source) -> np.dtype:
+        # Weights of whole numbers are exact in float64.
+        narrow = self._maps.dtype == np.float32 and not self._n_changed
+        return np.dtype(np.float32 if narrow else np.float64)
+
+    def inverse_transform(self, region_signals: Any) -> Any:
+        """Put signals back into space; nothing that was done in time is undone.
+
+        Parameters
+        ----------
+        region_signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
+
+        Returns
+        -------
+        img : SurfaceImage
+            Of one dimension for one sample without sample axis, else (n_vertices, n_samples); 0 elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the masker.
+        """
+        return self._inverse(region_signals)
+
+
+def first_of(imgs: Any) -> Any:
+    """The first of several images."""
+    return imgs[0] if isinstance(imgs, list | tuple) else imgs
+
+
+class MultiSurfaceMasker(ManyImages, SurfaceMasker):
+    """`SurfaceMasker` of many runs or subjects: a list of arrays.
+
+    Parameters
+    ----------
+    mask_img, smoothing_fwhm, standardize, standardize_confounds, detrend, high_variance_confounds, low_pass, \
+high_pass, t_r, dtype, memory, memory_level, verbose, reports, cmap, clean_args, smoothing_method
+        As in `SurfaceMasker`.
+    n_jobs : int, default=1
+        Images at a time, through joblib.
+
+    Attributes
+    ----------
+    n_elements_ : int
+        Number of columns; the other attributes are those of `SurfaceMasker`.
+    """
+
+    def __init__(
+        self,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        n_jobs: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "inferno",
+        clean_args: dict | None = None,
+        smoothing_method: str = "neighbours",
+    ) -> None:
+        super().__init__(
+            mask_img=mask_img,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            detrend=detrend,
+            high_variance_confounds=high_variance_confounds,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            smoothing_method=smoothing_method,
+        )
+        self.n_jobs = n_jobs
+
+    def _each_image(self, imgs: Any) -> Iterable[Any]:
+        return [imgs] if is_one_image(imgs) else imgs
+
+
+class MultiSurfaceLabelsMasker(ManyImages, SurfaceLabelsMasker):
+    """`SurfaceLabelsMasker` of many runs or subjects: a list of arrays.
+
+    Parameters
+    ----------
+    labels_img, labels, lut, background_label, mask_img, smoothing_fwhm, standardize, standardize_confounds, \
+detrend, high_variance_confounds, low_pass, high_pass, t_r, dtype, memory, memory_level, verbose, \
+strategy, reports, cmap, clean_args, smoothing_method, nonfinite, min_coverage
+        As in `SurfaceLabelsMasker`.
+    n_jobs : int, default=1
+        Images at a time, through joblib.
+
+    Attributes
+    ----------
+    n_elements_ : int
+        Number of columns; the other attributes are those of `SurfaceLabelsMasker`.
+    """
+
+    def __init__(
+        self,
+        labels_img: Any = None,
+        labels: Any = None,
+        lut: Any = None,
+        background_label: float = 0,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        n_jobs: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        reports: bool = True,
+        cmap: Any = "inferno",
+        clean_args: dict | None = None,
+        smoothing_method: str = "neighbours",
+        nonfinite: str = "zero",
+        min_coverage: float | None = None,
+    ) -> None:
+        super().__init__(
+            labels_img=labels_img,
+            labels=labels,
+            lut=lut,
+            background_label=background_label,
+            mask_img=mask_img,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            detrend=detrend,
+            high_variance_confounds=high_variance_confounds,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            strategy=strategy,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            smoothing_method=smoothing_method,
+            nonfinite=nonfinite,
+            min_coverage=min_coverage,
+        )
+        self.n_jobs = n_jobs
+
+
+class MultiSurfaceMapsMasker(ManyImages, SurfaceMapsMasker):
+    """`SurfaceMapsMasker` of many runs or subjects: a list of arrays.
+
+    Parameters
+    ----------
+    maps_img, mask_img, allow_overlap, smoothing_fwhm, standardize, standardize_confounds, detrend, \
+high_variance_confounds, low_pass, high_pass, t_r, dtype, memory, memory_level, verbose, reports, cmap, \
+clean_args, smoothing_method, strategy, min_coverage
+        As in `SurfaceMapsMasker`.
+    n_jobs : int, default=1
+        Images at a time, through joblib.
+
+    Attributes
+    ----------
+    n_elements_ : int
+        Number of columns; the other attributes are those of `SurfaceMapsMasker`.
+    """
+
+    def __init__(
+        self,
+        maps_img: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = True,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        n_jobs: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "inferno",
+        clean_args: dict | None = None,
+        smoothing_method: str = "neighbours",
+        strategy: str = "least_squares",
+        min_coverage: float | None = None,
+    ) -> None:
+        super().__init__(
+            maps_img=maps_img,
+            mask_img=mask_img,
+            allow_overlap=allow_overlap,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            detrend=detrend,
+            high_variance_confounds=high_variance_confounds,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            smoothing_method=smoothing_method,
+            strategy=strategy,
+            min_coverage=min_coverage,
+        )
+        self.n_jobs = n_jobs
