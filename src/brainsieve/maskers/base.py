@@ -519,6 +519,10 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     # -- back to space ---------------------------------------------------------------------------------
 
     def _inverse(self, signals: Any) -> Any:
+        return self._image_of(self._checked_signals(signals))
+
+    def _checked_signals(self, signals: Any) -> NDArray:
+        """What `inverse_transform` was given as an array (n_elements_,) or (n_samples, n_elements_)."""
         self._check_is_fitted()
         values = container_rows(signals, self.n_elements_, self._inverse_name)
         if values.dtype == bool:
@@ -527,7 +531,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
                 stacklevel=3,
             )
             values = values.astype(np.int32)
-        return self._image_of(values)
+        return values
 
     def _inverse_dtype(self, signals: NDArray) -> np.dtype:
         """The dtype of an image made of signals: theirs, unless `dtype` says otherwise."""

@@ -212,8 +212,8 @@ class CiftiMasker(PointColumns, CiftiContract):
         Names of brain structures as "CORTEX_LEFT", "THALAMUS_RIGHT", with or without "CIFTI_STRUCTURE_";
         "cortex" stands for all surfaces and "subcortex" for all structures of voxels. Default: all.
     smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh (`surfaces`), of each structure of
-        voxels in its own volume.
+        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh
+        (`surfaces`), of each structure of voxels in its own volume.
     standardize : {"zscore_sample", "psc", True, False, None}, default=False
         z-score (ddof 1; also True) or percent signal change of each series.
     standardize_confounds : bool, default=True
@@ -389,8 +389,8 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
     mask_img : path or nibabel.Cifti2Image, optional
         Dense file of one map; grayordinates outside are background.
     smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh (`surfaces`), of each structure of
-        voxels in its own volume.
+        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh
+        (`surfaces`), of each structure of voxels in its own volume.
     standardize : {"zscore_sample", "psc", True, False, None}, default=False
         z-score (ddof 1; also True) or percent signal change of each series.
     standardize_confounds : bool, default=True
@@ -552,7 +552,8 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         unknown = sorted(set(parts) - {"left", "right", "volume"})
         if unknown or not parts:
             raise ValueError(
-                f"labels_img: a dict has the keys 'left', 'right' and 'volume', or some of them; not {unknown or 'none'}."
+                "labels_img: a dict has the keys 'left', 'right' and 'volume', or some of them; "
+                f"not {unknown or 'none'}."
             )
         models: list[Any] = []
         values, tables, grid = [], [], None
@@ -607,16 +608,10 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         ValueError
             If the width is not that of the masker.
         """
-        self._inverse_is_dense = bool(dense)
-        try:
-            return self._inverse(signals)
-        finally:
-            del self._inverse_is_dense
-
-    def _image_of(self, signals: NDArray) -> Any:
-        if getattr(self, "_inverse_is_dense", False):
-            return super()._image_of(signals)
-        return cifti_image(signals.astype(self._inverse_dtype(signals)), self._parcels(), self._step)
+        values = self._checked_signals(signals)
+        if dense:
+            return self._image_of(values)
+        return cifti_image(values.astype(self._inverse_dtype(values)), self._parcels(), self._step)
 
 
 class CiftiMapsMasker(WeightColumns, CiftiContract):
@@ -631,8 +626,8 @@ class CiftiMapsMasker(WeightColumns, CiftiContract):
     allow_overlap : bool, default=True
         False: `fit` raises an error if a grayordinate has a positive weight in more than one map.
     smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh (`surfaces`), of each structure of
-        voxels in its own volume.
+        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh
+        (`surfaces`), of each structure of voxels in its own volume.
     standardize : {"zscore_sample", "psc", True, False, None}, default=False
         z-score (ddof 1; also True) or percent signal change of each series.
     standardize_confounds : bool, default=True
