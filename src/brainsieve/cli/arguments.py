@@ -29,6 +29,8 @@ examples:
       --high-pass 0.01 --low-pass 0.1 --t-r 2 \\
       --confounds confounds.tsv --confounds-columns 'trans_*,rot_*,csf,white_matter' -o series.tsv
   brainsieve extract bold.nii.gz --atlas schaefer.nii.gz --atlas difumo.nii.gz -o series.parquet
+  brainsieve extract bold.dtseries.nii --atlas parcels.dlabel.nii --detrend -o series.tsv
+  brainsieve extract bold_hemi-L.func.gii --atlas parcels_hemi-L.label.gii -o series.tsv
 """
 
 
@@ -71,7 +73,10 @@ def _add_extract(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     extract.add_argument(
-        "run", metavar="RUN", help="4-D image (.nii, .nii.gz, .mgz …), a URL, or a quoted glob"
+        "run",
+        metavar="RUN",
+        help="4-D image (.nii, .nii.gz, .mgz …), a URL, or a quoted glob; a CIFTI-2 file (.dtseries.nii); or a "
+        "GIFTI file (.func.gii), whose other hemisphere is found by its name (hemi-L, hemi-R), or LEFT,RIGHT",
     )
     _add_inputs(extract)
     _add_space(extract)
@@ -94,7 +99,8 @@ def _add_inputs(extract: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ATLAS",
-        help="3-D label image, or 4-D image of maps; may be repeated: all come from one pass over the run",
+        help="3-D label image, or 4-D image of maps; for CIFTI a .dlabel.nii or .dscalar.nii, for surfaces a "
+        ".label.gii or .annot; may be repeated: all come from one pass over the run",
     )
     group.add_argument(
         "--labels",
@@ -124,6 +130,9 @@ def _add_space(extract: argparse.ArgumentParser) -> None:
     group = extract.add_argument_group("in space")
     group.add_argument(
         "--smoothing-fwhm", type=_fwhm, metavar="MM", help="Gaussian width; a number, x,y,z or fast"
+    )
+    group.add_argument(
+        "--surfaces", metavar="LEFT,RIGHT", help="meshes (.surf.gii) to smooth the cortex of a CIFTI file on"
     )
     group.add_argument(
         "--strategy", choices=STRATEGIES, metavar="HOW", help=f"{', '.join(STRATEGIES)} (default: mean)"

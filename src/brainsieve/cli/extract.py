@@ -17,11 +17,19 @@ from numpy.typing import NDArray
 
 from brainsieve.cli.choices import chosen_confounds, kept_volumes, refuse_missing
 from brainsieve.cli.console import Console
-from brainsieve.engine.domain import VoxelGrid
-from brainsieve.engine.source import Source, open_source
-from brainsieve.maskers import NiftiLabelsMasker, NiftiMapsMasker
+from brainsieve.engine.source import Source
 from brainsieve.maskers.base import run_maskers
+from brainsieve.maskers.choosing import (
+    checked_atlas,
+    is_label_atlas,
+    kind_of,
+    masker_for,
+    open_any,
+    surface_files,
+    surface_of,
+)
 from brainsieve.provenance import file_record, versions, write_json
+from brainsieve.surface import PolyMesh
 from brainsieve.table_files import checked_table_path, distinct, frame_of, print_table, write_table
 from brainsieve.tables import read_lut
 
@@ -29,7 +37,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STANDARD_OUTPUT = "-"
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh", ".img", ".hdr", ".img.gz", ".hdr.gz")
+IMAGE_SUFFIXES = (
+    *(
+        ".dtseries.nii",
+        ".dscalar.nii",
+        ".dlabel.nii",
+        ".label.gii",
+        ".func.gii",
+        ".shape.gii",
+        ".gii.gz",
+        ".gii",
+    ),
+    *(".annot", ".nii.gz", ".nii", ".mgz", ".mgh", ".img", ".hdr", ".img.gz", ".hdr.gz"),
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +71,7 @@ def run_extract(arguments: argparse.Namespace) -> int:
     with console.showing_warnings(), ThreadPoolExecutor(1, "brainsieve-checksum") as pool:
         _check_inputs(arguments)
         outputs = _outputs(arguments)
-        source = open_source(arguments.run)
+        source = open_any(arguments.run)
         console.say("run", f"{source.name}: {source.domain.describe()}, {source.n_samples} volumes")
         t_r, t_r_from = _repetition_time(arguments, source)
         kept = _kept(arguments, source)
@@ -98,8 +118,18 @@ def _local_files(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     files = [("--atlas", path) for path in arguments.atlas] + [
         ("--labels", path) for path in arguments.labels
     ]
-    files += [("--mask", arguments.mask), ("--confounds", arguments.confounds)]
-    return [(option, path) for option, path in files if path is not None]
+    files += [
+        ("--mask", arguments.mask),
+        ("--confounds", arguments.confounds),
+        ("--surfaces", arguments.surfaces),
+    ]
+    return [(option, each) for option, path in files if path is not None for each in _hemispheres(path)]
+
+
+def _hemispheres(path: str) -> list[str]:
+    """The files that a name stands for: both hemispheres of a surface, else itself."""
+    files = None if Path(path).suffix not in (".gii", ".annot") and "," not in path else surface_files(path)
+    return [path] if files is None else list(files.values())
 
 
 def _outputs(arguments: argparse.Namespace) -> list[Path | None]:
@@ -198,27 +228,57 @@ def _targets(
 def _masker_for(
     atlas: str, lut: str | None, arguments: argparse.Namespace, source: Source, t_r: float | None
 ) -> tuple[Any, list[str]]:
-    """The masker for an atlas, fitted to the run, and the names of its columns."""
-    opened = open_source(atlas)
-    if not isinstance(source.domain, VoxelGrid) or not isinstance(opened.domain, VoxelGrid):
-        raise TypeError(
-            f"{source.name} ({source.domain.describe()}) and {atlas} ({opened.domain.describe()}): "
-            "both must be volumes."
-        )
-    shared = _shared_parameters(arguments, t_r)
-    if opened.n_samples == 1:
-        masker = NiftiLabelsMasker(
-            atlas,
-            lut=lut,
-            strategy=arguments.strategy or "mean",
-            resampling_target=_resampling_target(arguments, "labels"),
-            **shared,
-        ).fit(arguments.run)
-        return masker, distinct([str(name) for name in masker.get_feature_names_out()])
-    if arguments.strategy is not None:
+    """The masker for an atlas, fitted, and the names of its columns."""
+    opened = checked_atlas(atlas, source)
+    labels = is_label_atlas(opened)
+    if arguments.strategy is not None and not labels:
         raise ValueError(f"--strategy goes with an atlas of labels; {atlas} has {opened.n_samples} maps.")
-    masker = NiftiMapsMasker(atlas, resampling_target=_resampling_target(arguments, "maps"), **shared)
-    return masker.fit(arguments.run), _names_of_maps(atlas, lut, opened.n_samples)
+    parameters = _shared_parameters(arguments, t_r)
+    kind = kind_of(source)
+    if kind == "volumes":
+        if arguments.surfaces is not None:
+            raise ValueError("--surfaces goes with CIFTI files; the run is a volume.")
+        parameters["resampling_target"] = _resampling_target(arguments, "labels" if labels else "maps")
+    else:
+        parameters.update(_parameters_of_points(arguments, kind))
+    only_labels = {"strategy": arguments.strategy or "mean"}
+    if lut is not None:
+        only_labels["lut"] = lut
+    masker = masker_for(atlas, source, arguments.run, parameters, only_labels)
+    names = [str(name) for name in masker.get_feature_names_out()]
+    if labels or (kind == "CIFTI" and lut is None and names[0] != "ciftimapsmasker0"):
+        return masker, distinct(names)
+    return masker, _names_of_maps(atlas, lut, opened.n_samples)
+
+
+def _parameters_of_points(arguments: argparse.Namespace, kind: str) -> dict[str, Any]:
+    """Parameters that surfaces and CIFTI take instead of volumes' ones."""
+    if arguments.resampling_target != "data":
+        raise ValueError(
+            "--resampling-target is for volumes: points of surfaces and CIFTI are matched by number."
+        )
+    if arguments.smoothing_fwhm is not None and not isinstance(arguments.smoothing_fwhm, float):
+        raise ValueError(f"--smoothing-fwhm must be one number of mm for {kind}.")
+    parameters: dict[str, Any] = {}
+    if arguments.surfaces is not None:
+        parameters["surfaces"] = PolyMesh(**_mesh_files(arguments.surfaces))
+    if kind == "surfaces":
+        if arguments.smoothing_fwhm is not None:
+            raise ValueError(
+                "--smoothing-fwhm of GIFTI files needs their meshes; use SurfaceLabelsMasker in Python."
+            )
+        if arguments.surfaces is not None:
+            raise ValueError("--surfaces goes with CIFTI files; the run is GIFTI.")
+        if arguments.mask is not None:
+            parameters["mask_img"] = surface_of(arguments.mask)
+    return parameters
+
+
+def _mesh_files(text: str) -> dict[str, str]:
+    files = surface_files(text)
+    if files is None:
+        raise ValueError(f"--surfaces: {text!r} is no GIFTI file; give LEFT,RIGHT or one of the pair.")
+    return files
 
 
 def _resampling_target(arguments: argparse.Namespace, atlas: str) -> str | None:
@@ -301,8 +361,11 @@ def _input_records(arguments: argparse.Namespace) -> dict[str, Any]:
 def _files_of(run: str) -> list[str]:
     import glob
 
-    if "://" in run or Path(run).expanduser().is_file():
+    if "://" in run:
         return [run]
+    hemispheres = _hemispheres(run)
+    if len(hemispheres) > 1 or Path(run).expanduser().is_file():
+        return hemispheres
     return sorted(glob.glob(str(Path(run).expanduser()))) or [run]
 
 

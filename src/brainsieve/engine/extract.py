@@ -287,7 +287,7 @@ class LinearSink(Sink):
         rows, space = self._at_points(points)
         if isinstance(space, Select):
             # Each of these features is one point of this block: it is complete.
-            values = stored.T[space.points].T
+            values = stored.T[_as_range(space.points)].T
             if self.source.is_scaled:
                 values = values * self.source.slope + self.source.inter
             _put_columns(out, rows, values)
@@ -563,10 +563,14 @@ class _PointRanges:
 
 def _put_columns(out: NDArray, columns: NDArray[np.intp], values: NDArray) -> None:
     """out[:, columns] = values, by a slice where the columns are one."""
-    if len(columns) and columns[-1] - columns[0] + 1 == len(columns) and (np.diff(columns) == 1).all():
-        out[:, columns[0] : columns[-1] + 1] = values
-    else:
-        out[:, columns] = values
+    out[:, _as_range(columns)] = values
+
+
+def _as_range(indices: NDArray[np.intp]) -> Any:
+    """Indices as a slice where they are consecutive: nothing is gathered then."""
+    if len(indices) and indices[-1] - indices[0] + 1 == len(indices) and (np.diff(indices) == 1).all():
+        return slice(int(indices[0]), int(indices[-1]) + 1)
+    return indices
 
 
 def _blocks(source: Source, needed: NDArray[np.intp], whole_samples: bool) -> Generator[Block, None, None]:

@@ -160,11 +160,11 @@ class Grayordinates(Domain):
     # -- what a domain is asked ------------------------------------------------------------------------
 
     @cached_property
-    def n_points(self) -> int:  # type: ignore[override]
+    def n_points(self) -> int:
         return sum(model.n_points for model in self.models)
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         for model in self.models:
             size = model.n_vertices if isinstance(model, SurfaceModel) else 0
@@ -397,7 +397,7 @@ class Parcels(Domain):
         return len(self.names)
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         digest = hashlib.blake2b(repr(self.names).encode(), digest_size=16)
         if self.dense is not None:
             digest.update(self.dense.fingerprint.encode())
@@ -455,7 +455,7 @@ def _same_model(a: Model, b: Model) -> bool:
 
 
 def _frozen(values: NDArray, dtype: type) -> NDArray:
-    array = np.array(values, dtype=dtype)
+    array: NDArray = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array
 

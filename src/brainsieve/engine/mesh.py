@@ -72,13 +72,16 @@ class Mesh:
     def face_normals(self) -> NDArray[np.float64]:
         """Normals of the faces, their length twice the face's area in mm²; (n_faces, 3)."""
         corners = self.coordinates.astype(np.float64)[self.faces]
-        return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return np.asarray(
+            np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), dtype=np.float64
+        )
 
     @cached_property
     def vertex_areas(self) -> NDArray[np.float64]:
         """A third of the area of the faces around each vertex, in mm²; (n_vertices,)."""
         thirds = np.linalg.norm(self.face_normals, axis=1) / 6.0
-        return np.bincount(self.faces.ravel(), np.repeat(thirds, 3), minlength=self.n_vertices)
+        counts = np.bincount(self.faces.ravel(), np.repeat(thirds, 3), minlength=self.n_vertices)
+        return np.asarray(counts, dtype=np.float64)
 
     @cached_property
     def adjacency(self) -> sparse.csr_array:
@@ -157,7 +160,7 @@ class SurfaceVertices(Domain):
         object.__setattr__(self, "sizes", ordered)
 
     @cached_property
-    def n_points(self) -> int:  # type: ignore[override]
+    def n_points(self) -> int:
         return sum(self.sizes.values())
 
     @property
@@ -171,7 +174,7 @@ class SurfaceVertices(Domain):
         return {part: slice(a, b) for part, a, b in zip(self.sizes, ends[:-1], ends[1:], strict=True)}
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         digest = hashlib.blake2b(repr(tuple(self.sizes.items())).encode(), digest_size=16)
         for part, mesh in sorted((self.meshes or {}).items()):
             digest.update(f"{part} {mesh.fingerprint}".encode())

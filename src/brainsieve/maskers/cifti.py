@@ -65,8 +65,11 @@ class CiftiContract(PointsMasker):
         try:
             source = open_cifti(img)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{name}: {error}") from None
+            if type(error) in (TypeError, ValueError):
+                raise type(error)(f"{name}: {error}") from None
+            raise
         refuse_parcels(source, type(self).__name__, name)
+        self._own_name = f"{name} ({source.name})"
         return source
 
     def _check_domain(self, source: Source) -> None:
@@ -77,6 +80,14 @@ class CiftiContract(PointsMasker):
                 "makes CIFTI of the latter."
             )
         refuse_parcels(source, type(self).__name__)
+        own = getattr(self, "_domain", None)
+        if (
+            isinstance(own, Grayordinates)
+            and isinstance(source.domain, Grayordinates)
+            and own != source.domain
+        ):
+            # What cannot be matched is said with the names of both files.
+            source.domain.positions_in(own, (source.name, self._own_name))
 
     def _learn_step(self, imgs: Any) -> None:
         """The time between samples of the images that come back, where nothing is known better."""
@@ -310,8 +321,10 @@ class CiftiMasker(PointColumns, CiftiContract):
             super()._check_domain(source)
 
     def _fit(self, imgs: Any) -> None:
+        self.__dict__.pop("_domain", None)
         if self.mask_img is None:
             mask, domain = self._computed_mask(imgs)
+            self._own_name = "the image given to fit"
         else:
             mask, domain = self._mask_values()
             self._warn_of_images_beside_mask(imgs)
@@ -502,6 +515,7 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         self.labels_map = labels_map
 
     def _fit(self, imgs: Any) -> None:
+        self.__dict__.pop("_domain", None)
         self._refuse_unknown_combination()
         self._table: Any = None
         if isinstance(self.labels_img, dict):
@@ -566,14 +580,15 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
                     )
                 models.append(SurfaceModel(STRUCTURE_OF[part], np.arange(len(ids)), len(ids)))
                 values.append(ids)
-                tables.append(_file_table(parts[part]))
+                tables.append(file_table(parts[part]))
         if "volume" in parts:
             ids, grid = read_volume(parts["volume"], "labels_img['volume']")
             points = np.flatnonzero(ids != self.background_label)
             voxels = np.stack(np.unravel_index(points, grid.shape, order="F"), axis=1)
             models.append(VoxelModel("OTHER", voxels))
             values.append(ids[points])
-        self._table = _joined(tables)
+        self._table = joined_tables(tables)
+        self._own_name = "labels_img"
         return np.concatenate(values), Grayordinates(tuple(models), grid)
 
     def _natural_dtype(self, source: Source) -> np.dtype:
@@ -725,6 +740,7 @@ class CiftiMapsMasker(WeightColumns, CiftiContract):
         self.surfaces = surfaces
 
     def _fit(self, imgs: Any) -> None:
+        self.__dict__.pop("_domain", None)
         if self.maps_img is None:
             raise ValueError("maps_img is None; CiftiMapsMasker needs maps to fit.")
         source = self._open_one(self.maps_img, "maps_img")
@@ -791,7 +807,7 @@ def _table_of(labels: dict[int, tuple[str, tuple[float, ...]]]) -> Any:
     return pd.DataFrame(rows, columns=["index", "name", "color"])
 
 
-def _file_table(labels: Any) -> Any:
+def file_table(labels: Any) -> Any:
     """Look-up table of a hemisphere's file; None where there is none."""
     if not isinstance(labels, str | os.PathLike):
         return None
@@ -801,7 +817,7 @@ def _file_table(labels: Any) -> Any:
         return None
 
 
-def _joined(tables: Sequence[Any]) -> Any:
+def joined_tables(tables: Sequence[Any]) -> Any:
     """Tables of both hemispheres as one; a warning names ids that mean different regions."""
     import pandas as pd
 

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 
 from brainsieve.maskers.base import MaskerContract, progress_bar, run_maskers
+from brainsieve.maskers.choosing import masker_for, open_any
 
 
 def extract_many(
@@ -16,8 +17,9 @@ def extract_many(
     confounds: Any = None,
     sample_mask: Any = None,
     verbose: int = 0,
+    **parameters: Any,
 ) -> dict[str, Any]:
-    """Transform a run with several fitted maskers in one pass over its data.
+    """Transform a run with several atlases or fitted maskers in one pass over its data.
 
     The file is decoded once; each masker then costs its own small share. Each cleans its signals as its
     parameters say.
@@ -25,13 +27,17 @@ def extract_many(
     Parameters
     ----------
     imgs : image-like
-        A run, as for `transform` of each of the maskers.
-    maskers : dict of str to fitted masker
-        All of one domain: volumes, surfaces or CIFTI.
+        A run: a volume, a surface image, a CIFTI-2 file or image, or GIFTI files: a pair (left, right), or one
+        of them, whose other hemisphere is found by its name (``hemi-L`` and ``hemi-R``, ``lh`` and ``rh``).
+    maskers : dict of str to fitted masker or atlas
+        All of the domain of the run. An atlas is what the labels or maps masker of that domain takes, or GIFTI
+        files as above; one map of labels makes a labels masker, several maps make a maps masker.
     confounds, sample_mask
         As in `transform`, for all maskers.
     verbose : int, default=0
         1 counts samples on a terminal.
+    **parameters : dict
+        Parameters of the maskers that are made for atlases, as ``standardize``.
 
     Returns
     -------
@@ -42,29 +48,38 @@ def extract_many(
     ------
     sklearn.exceptions.NotFittedError
         If a masker is not fitted; the message has its key.
+    TypeError
+        If an atlas is of another domain than the run; the message says what would work.
     ValueError
         If `maskers` is empty.
 
     Examples
     --------
     >>> signals = extract_many("run.nii.gz", {"schaefer": parcels, "seeds": spheres})  # doctest: +SKIP
+    >>> signals = extract_many("run.dtseries.nii", {"glasser": "glasser.dlabel.nii"})  # doctest: +SKIP
     """
     if not isinstance(maskers, Mapping):
         raise TypeError(f"maskers must be a dict of names to maskers; {type(maskers).__name__} was given.")
     if not maskers:
         raise ValueError("maskers is empty; give at least one.")
+    source = open_any(imgs)
+    fitted = {}
     for key, masker in maskers.items():
+        if isinstance(masker, type) or (hasattr(masker, "fit") and not isinstance(masker, MaskerContract)):
+            raise TypeError(f"maskers[{key!r}] must be a masker of brainsieve or an atlas; it is {masker!r}.")
         if not isinstance(masker, MaskerContract):
-            raise TypeError(f"maskers[{key!r}] must be a masker of brainsieve; it is {masker!r}.")
-        if not masker.__sklearn_is_fitted__():
+            masker = masker_for(masker, source, imgs, {"reports": False, **parameters})
+        elif not masker.__sklearn_is_fitted__():
             raise NotFittedError(f"maskers[{key!r}] is not fitted; call its fit first.")
-    first = next(iter(maskers.values()))
-    source = first._open(imgs)
-    for masker in maskers.values():
         masker._check_domain(source)
+        fitted[key] = masker
+    if parameters and all(isinstance(masker, MaskerContract) for masker in maskers.values()):
+        raise TypeError(
+            f"{', '.join(sorted(parameters))}: parameters are for atlases; these maskers have their own already."
+        )
     progress = progress_bar(verbose, source.name)
-    values = run_maskers(source, list(maskers.values()), confounds, sample_mask, progress)
+    values = run_maskers(source, list(fitted.values()), confounds, sample_mask, progress)
     return {
         key: masker._given(signals, source)
-        for (key, masker), signals in zip(maskers.items(), values, strict=True)
+        for (key, masker), signals in zip(fitted.items(), values, strict=True)
     }

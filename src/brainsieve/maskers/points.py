@@ -148,7 +148,12 @@ class PointColumns(PointsMasker):
     def _set_mask(self, mask: NDArray[np.bool_], domain: Domain) -> None:
         self._mask, self._domain = mask, domain
         self.n_elements_ = int(mask.sum())
-        self.mask_img_ = self._made(mask)
+
+    @property
+    def mask_img_(self) -> Any:
+        """Image of the points taken."""
+        self._check_is_fitted()
+        return self._made(self._mask)
 
     def _fitted_content(self) -> Any:
         return (*self._domain_content(), self._mask)
@@ -219,8 +224,19 @@ class RegionColumns(LabelColumns, PointsMasker):
         self._set_regions(table, ids, has_background)
         codes = codes_of(values, ids)
         self._codes = codes if mask is None else np.where(mask, codes, codes.dtype.type(-1))
-        self.labels_img_ = self._made(values)
-        self.mask_img_ = None if mask is None else self._made(mask)
+        self._values, self._mask = values, mask
+
+    @property
+    def labels_img_(self) -> Any:
+        """Image of the labels as they were given."""
+        self._check_is_fitted_here()
+        return self._made(self._values)
+
+    @property
+    def mask_img_(self) -> Any:
+        """Image of the mask on the points of the labels, or None."""
+        self._check_is_fitted_here()
+        return None if self._mask is None else self._made(self._mask)
 
     @property
     def region_atlas_(self) -> Any:
@@ -308,10 +324,21 @@ class WeightColumns(MapColumns, PointsMasker):
             self._maps = sparse.csr_array(self._maps @ sparse.diags_array(mask.astype(self._maps.dtype)))
             self._maps.eliminate_zeros()
         self.n_elements_ = self._maps.shape[0]
-        self.maps_img_ = self._made(self._maps.toarray())
-        self.mask_img_ = None if mask is None else self._made(mask)
+        self._mask = mask
         if not self.allow_overlap:
             self._refuse_overlap(self._maps, self._domain)
+
+    @property
+    def maps_img_(self) -> Any:
+        """Image of the maps used, after the mask."""
+        self._check_is_fitted()
+        return self._made(self._maps.toarray())
+
+    @property
+    def mask_img_(self) -> Any:
+        """Image of the mask on the points of the maps, or None."""
+        self._check_is_fitted()
+        return None if self._mask is None else self._made(self._mask)
 
     def _point_name(self, point: int, domain: Any) -> str:
         return f"{self._point} {point}"

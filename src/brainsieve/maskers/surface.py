@@ -48,7 +48,9 @@ class SurfaceContract(PointsMasker):
         try:
             source = open_surface(img)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{name}: {error}") from None
+            if type(error) in (TypeError, ValueError):
+                raise type(error)(f"{name}: {error}") from None
+            raise
         if hasattr(self, "_domain"):
             refuse_other_vertices(source.domain, self._domain, name, "the masker")
         return source

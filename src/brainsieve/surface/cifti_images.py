@@ -1,21 +1,21 @@
-"""CIFTI-2 images made of arrays: axes as nibabel and Workbench know them."""
+"""CIFTI-2 images made of arrays, as nibabel and Workbench know them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.cifti2 import cifti2_axes
+from nibabel import cifti2
 from numpy.typing import NDArray
 
 from brainsieve.engine.grayordinates import (
     STRUCTURE_PREFIX,
     Grayordinates,
+    Model,
     Parcels,
     SurfaceModel,
-    VoxelModel,
 )
 
 # NIfTI intent codes of the kinds of file.
@@ -55,73 +55,105 @@ def cifti_image(
         values = values.astype(np.float32)
     kind = "series" if values.ndim == 2 and names is None else "scalars"
     rows = np.atleast_2d(values)
-    if kind == "series":
-        samples: Any = cifti2_axes.SeriesAxis(0.0, t_r or 1.0, len(rows), "SECOND")
-    else:
-        samples = cifti2_axes.ScalarAxis(list(names) if names else [f"map {i + 1}" for i in range(len(rows))])
-    points = parcels_axis(domain) if isinstance(domain, Parcels) else brain_model_axis(domain)
-    image = nib.Cifti2Image(rows, header=(samples, points))
+    matrix = cifti2.Cifti2Matrix()
+    matrix.append(_series(len(rows), t_r) if kind == "series" else _scalars(len(rows), names))
+    matrix.append(_parcels(domain) if isinstance(domain, Parcels) else _brain_models(domain))
+    image = nib.Cifti2Image(rows, header=cifti2.Cifti2Header(matrix))
     image.nifti_header.set_intent(INTENTS[kind, isinstance(domain, Grayordinates)])
     image.nifti_header.set_data_dtype(rows.dtype)
     return image
 
 
-def brain_model_axis(domain: Grayordinates) -> Any:
-    """nibabel's axis of grayordinates."""
-    n = domain.n_points
-    names = np.empty(n, dtype="U60")
-    vertices = np.full(n, -1, dtype=np.int32)
-    voxels = np.full((n, 3), -1, dtype=np.int32)
-    sizes = {}
+def _series(n: int, t_r: float | None) -> Any:
+    return cifti2.Cifti2MatrixIndicesMap(
+        (0,),
+        "CIFTI_INDEX_TYPE_SERIES",
+        number_of_series_points=n,
+        series_exponent=0,
+        series_start=0.0,
+        series_step=t_r or 1.0,
+        series_unit="SECOND",
+    )
+
+
+def _scalars(n: int, names: Sequence[str] | None) -> Any:
+    made = cifti2.Cifti2MatrixIndicesMap((0,), "CIFTI_INDEX_TYPE_SCALARS")
+    for name in names or [f"map {i + 1}" for i in range(n)]:
+        made.append(cifti2.Cifti2NamedMap(name))
+    return made
+
+
+def _brain_models(domain: Grayordinates) -> Any:
+    """The axis of grayordinates, an element for each structure.
+
+    Made of nibabel's elements: its `BrainModelAxis` has an entry for each grayordinate, which takes 0.7 s.
+    """
+    made = cifti2.Cifti2MatrixIndicesMap((1,), "CIFTI_INDEX_TYPE_BRAIN_MODELS")
     for model, span in zip(domain.models, domain.spans, strict=True):
+        shared = (span.start, model.n_points)
         name = STRUCTURE_PREFIX + model.structure
-        names[span] = name
         if isinstance(model, SurfaceModel):
-            vertices[span] = model.vertices
-            sizes[name] = model.n_vertices
+            made.append(
+                cifti2.Cifti2BrainModel(
+                    *shared,
+                    "CIFTI_MODEL_TYPE_SURFACE",
+                    name,
+                    model.n_vertices,
+                    vertex_indices=cifti2.Cifti2VertexIndices(model.vertices.tolist()),
+                )
+            )
         else:
-            voxels[span] = model.voxels
-    grid = domain.grid if domain.has_voxels else None
-    return cifti2_axes.BrainModelAxis(
-        names,
-        voxels,
-        vertices,
-        None if grid is None else grid.affine,
-        None if grid is None else grid.shape,
-        sizes,
-    )
+            made.append(
+                cifti2.Cifti2BrainModel(
+                    *shared,
+                    "CIFTI_MODEL_TYPE_VOXELS",
+                    name,
+                    voxel_indices_ijk=cifti2.Cifti2VoxelIndicesIJK(model.voxels.tolist()),
+                )
+            )
+    if domain.has_voxels:
+        made.append(_volume(domain))
+    return made
 
 
-def parcels_axis(domain: Parcels) -> Any:
-    """nibabel's axis of parcels, with the vertices and voxels of each."""
-    names, dense = list(domain.names), domain.dense
-    vertices: list[dict[str, NDArray]] = [{} for _ in names]
-    voxels = [np.zeros((0, 3), dtype=np.int32) for _ in names]
-    sizes: dict[str, int] = {}
+def _volume(domain: Grayordinates) -> Any:
+    assert domain.grid is not None
+    to_mm = cifti2.Cifti2TransformationMatrixVoxelIndicesIJKtoXYZ(-3, np.array(domain.grid.affine))
+    return cifti2.Cifti2Volume(domain.grid.shape, to_mm)
+
+
+def _parcels(domain: Parcels) -> Any:
+    """The axis of parcels, with the vertices and voxels of each."""
+    made = cifti2.Cifti2MatrixIndicesMap((1,), "CIFTI_INDEX_TYPE_PARCELS")
+    parcels = [cifti2.Cifti2Parcel(name) for name in domain.names]
+    dense = domain.dense
     if dense is not None:
+        if dense.has_voxels:
+            made.append(_volume(dense))
         for model, span in zip(dense.models, dense.spans, strict=True):
-            codes = domain.codes[span]
-            order = np.argsort(codes, kind="stable")
-            ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
-            for i, (start, stop) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
-                own = np.sort(order[start:stop])
-                if not len(own):
-                    continue
-                if isinstance(model, VoxelModel):
-                    voxels[i] = np.vstack([voxels[i], model.voxels[own]])
-                else:
-                    vertices[i][STRUCTURE_PREFIX + model.structure] = model.vertices[own]
+            name = STRUCTURE_PREFIX + model.structure
             if isinstance(model, SurfaceModel):
-                sizes[STRUCTURE_PREFIX + model.structure] = model.n_vertices
-    grid = dense.grid if dense is not None and dense.has_voxels else None
-    voxel_lists, vertex_dicts = np.empty(len(names), dtype=object), np.empty(len(names), dtype=object)
-    for i in range(len(names)):
-        voxel_lists[i], vertex_dicts[i] = voxels[i], vertices[i]
-    return cifti2_axes.ParcelsAxis(
-        np.array(names),
-        voxel_lists,
-        vertex_dicts,
-        None if grid is None else grid.affine,
-        None if grid is None else grid.shape,
-        sizes,
-    )
+                made.append(cifti2.Cifti2Surface(name, model.n_vertices))
+            for number, own in _members(domain.codes[span], len(parcels)):
+                _add_members(parcels[number], model, name, own)
+    made.extend(parcels)
+    return made
+
+
+def _members(codes: NDArray, n: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Positions of each code that there is, ascending."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(n + 1))
+    for number, (start, stop) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        if stop > start:
+            yield number, np.sort(order[start:stop])
+
+
+def _add_members(parcel: Any, model: Model, name: str, own: NDArray[np.intp]) -> None:
+    if isinstance(model, SurfaceModel):
+        parcel.append_cifti_vertices(cifti2.Cifti2Vertices(name, model.vertices[own].tolist()))
+        return
+    voxels = model.voxels[own].tolist()
+    if parcel.voxel_indices_ijk is not None:
+        voxels = [*list(parcel.voxel_indices_ijk), *voxels]
+    parcel.voxel_indices_ijk = cifti2.Cifti2VoxelIndicesIJK(voxels)

@@ -9,7 +9,6 @@ Source: the CIFTI-2 specification, https://www.nitrc.org/projects/cifti.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -164,7 +163,8 @@ def read_cifti_layout(stream: Any, name: str) -> CiftiLayout:
         raise CorruptImageError(f"{name} is no CIFTI-2 file: its first bytes are {first!r}.")
     order = "<" if first[0] else ">"
     block = first + _exactly(stream, 536, name)
-    header: Any = nib.Nifti2Header(block, check=False)
+    nifti2: Any = nib.Nifti2Header
+    header = nifti2(block, check=False)
     xml = _cifti_extension(stream, int(header["vox_offset"]), order, name)
     shape = _matrix_shape(header, name)
     maps, domain = _axes(xml, shape, name)
@@ -252,9 +252,9 @@ def _axes(xml: bytes, shape: tuple[int, int], name: str) -> tuple[MapAxis, Grayo
         )
     found: dict[int, Element] = {}
     for element in root.iterfind("Matrix/MatrixIndicesMap"):
-        for number in element.get("AppliesToMatrixDimension", "").split(","):
-            if number.strip().isdigit():
-                found[int(number)] = element
+        for dimension in element.get("AppliesToMatrixDimension", "").split(","):
+            if dimension.strip().isdigit():
+                found[int(dimension)] = element
     for number, what in ((0, "of samples (dimension 0)"), (1, "of points (dimension 1)")):
         if number not in found:
             raise CorruptImageError(f"{name}: its CIFTI header does not describe the axis {what}.")
@@ -416,14 +416,11 @@ def parcels_of(
     return Parcels(tuple(names), Grayordinates(tuple(models), grid), np.concatenate(codes))
 
 
-def _numbers_in(element: Element, dtype: Callable[[Any], Any] = np.int32) -> NDArray:
+def _numbers_in(element: Element, dtype: Any = np.int32) -> NDArray:
     """Numbers in the text of an element."""
     if element is None:
         raise ValueError("a brain model lists no vertices or voxels")
-    text = element.text or ""
-    if not text.strip():
-        return np.zeros(0, dtype)
     try:
-        return np.fromstring(text, dtype=dtype, sep=" ")
+        return np.array((element.text or "").split(), dtype=dtype)
     except ValueError:
         raise ValueError(f"<{element.tag}> holds something that is no number") from None
