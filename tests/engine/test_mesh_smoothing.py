@@ -1,0 +1,133 @@
+"""Smoothing on meshes and among voxels: what the kernels are, and how wide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import surfaces
+from numpy.testing import assert_allclose
+
+from brainsieve.engine.mesh import Mesh, SurfaceVertices
+from brainsieve.engine.spatial.mesh_smoothing import (
+    heat_step,
+    mesh_steps,
+    n_iterations,
+    neighbour_averaging,
+    side_by_side,
+    volume_gaussian,
+)
+from brainsieve.engine.spatial.plan import fold
+from brainsieve.engine.spatial.select import Select
+from brainsieve.surface import load_surf_mesh
+
+
+def plane(n: int = 41, spacing: float = 1.5, shear: float = 0.4) -> Mesh:
+    """A flat sheet of sheared triangles, so that directions are not alike."""
+    i, j = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
+    x, y = spacing * (i + shear * j), spacing * j
+    number = (i * n + j)[:-1, :-1].ravel()
+    lower = np.stack([number, number + n, number + 1], axis=1)
+    upper = np.stack([number + 1, number + n, number + n + 1], axis=1)
+    return Mesh(
+        np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], axis=1).astype(float), np.vstack([lower, upper])
+    )
+
+
+def applied(steps, values: np.ndarray) -> np.ndarray:
+    for step in steps:
+        values = step @ values
+    return values
+
+
+@pytest.mark.parametrize("fwhm", [2.0, 4.0, 8.0])
+def test_the_heat_kernel_is_as_wide_as_asked_for(fwhm):
+    mesh = plane()
+    centre = 20 * 41 + 20
+    # The response of every vertex to an impulse at the centre, by area, is the kernel.
+    impulse = np.zeros(mesh.n_vertices)
+    impulse[centre] = 1.0 / mesh.vertex_areas[centre]
+    kernel = applied(mesh_steps(mesh, fwhm, "heat"), impulse) * mesh.vertex_areas
+    assert_allclose(kernel.sum(), 1.0, rtol=1e-4)
+    offsets = mesh.coordinates - mesh.coordinates[centre]
+    for axis in range(2):
+        width = np.sqrt((kernel * offsets[:, axis] ** 2).sum() * 8 * np.log(2))
+        assert_allclose(width, fwhm, rtol=0.01)
+
+
+def test_the_heat_kernel_on_a_sphere_has_the_width_of_the_sphere():
+    mesh = load_surf_mesh(surfaces.mesh_file("sphere", "left")).geometry
+    radius = np.linalg.norm(mesh.coordinates, axis=1).mean()
+    fwhm = 40.0
+    height = mesh.coordinates[:, 2] / radius
+    smoothed = applied(mesh_steps(mesh, fwhm, "heat"), height)
+    # The first spherical harmonic decays by exp(-2 t / R²) with t = σ² / 2.
+    awaited = np.exp(-(fwhm**2) / (8 * np.log(2)) / radius**2)
+    assert_allclose(np.polyfit(height, smoothed, 1)[0], awaited, rtol=0.01)
+
+
+def test_constants_stay_and_steps_are_shared():
+    mesh = load_surf_mesh(surfaces.mesh_file("pial", "left")).geometry
+    for method in ("heat", "neighbours"):
+        steps = mesh_steps(mesh, 60.0, method)
+        assert len({id(step) for step in steps}) == 1 and len(steps) > 1
+        assert_allclose(applied(steps, np.full(642, 7.0)), 7.0, rtol=1e-6)
+
+
+def test_one_round_is_half_own_half_neighbours():
+    mesh = Mesh(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [5, 5, 5.0]]), np.array([[0, 1, 2]]))
+    found = neighbour_averaging(mesh).toarray()
+    assert_allclose(found[0], [0.5, 0.25, 0.25, 0])
+    assert_allclose(found[3], [0, 0, 0, 1])  # no neighbours: as it is
+
+
+def test_a_width_of_no_round_warns():
+    mesh = load_surf_mesh(surfaces.mesh_file("pial", "left")).geometry
+    assert n_iterations(mesh, 2.0) == 0
+    with pytest.warns(UserWarning, match="less than one round"):
+        assert mesh_steps(mesh, 2.0, "neighbours") == []
+
+
+def test_parts_with_fewer_rounds_stay_as_they_are():
+    mesh = plane(5)
+    step = neighbour_averaging(mesh)
+    chain = side_by_side([(25, [step, step]), (25, [step])])
+    values = np.random.default_rng(0).normal(size=(3, 50))
+    out = values
+    for operator in chain:
+        out = operator.forward(out)
+    assert_allclose(out[:, :25], (step @ step @ values[:, :25].T).T)
+    assert_allclose(out[:, 25:], (step @ values[:, 25:].T).T)
+    folded = fold([*chain, Select(np.arange(50), 50)], "stepwise")
+    assert_allclose(folded.forward(values), out, rtol=1e-12)
+
+
+def test_voxels_of_a_structure_are_smoothed_among_themselves():
+    centres = np.stack(np.meshgrid(*[np.arange(15)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) * 2.0
+    matrix = volume_gaussian(centres, 6.0)
+    assert_allclose(np.asarray(matrix.sum(axis=1)).ravel(), 1.0)
+    middle = np.flatnonzero((centres == 14.0).all(axis=1))[0]
+    row = matrix[[middle]].toarray()[0]
+    width = np.sqrt((row * (centres[:, 0] - 14.0) ** 2).sum() * 8 * np.log(2))
+    assert_allclose(width, 6.0, rtol=0.02)
+    # Voxels that are far from all others are left alone.
+    assert_allclose(volume_gaussian(np.array([[0, 0, 0], [500.0, 0, 0]]), 6.0).toarray(), np.eye(2))
+
+
+def test_negative_weights_of_obtuse_triangles_do_not_blow_up():
+    mesh = plane(21, shear=2.5)
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=mesh.n_vertices)
+    smoothed = heat_step(mesh, 4.0) @ values
+    assert smoothed.std() < values.std() and np.abs(smoothed).max() < np.abs(values).max()
+
+
+def test_domains_are_equal_by_parts_and_sizes():
+    one = SurfaceVertices({"right": 3, "left": 2})
+    assert one.parts == ("left", "right") and one.n_points == 5
+    assert one == SurfaceVertices({"left": 2, "right": 3}) and hash(one) == hash(
+        SurfaceVertices({"left": 2, "right": 3})
+    )
+    assert one != SurfaceVertices({"left": 3, "right": 2})
+    assert one.spans["right"] == slice(2, 5) and "3 vertices of the right" in one.describe()
+    with pytest.raises(ValueError, match="top"):
+        SurfaceVertices({"top": 3})
