@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 # Of these modules everything that is public in the peer, but for surfaces, must be here.
-MODULES = ["image", "masking", "signal", "interfaces.fmriprep"]
+MODULES = ["image", "masking", "signal", "surface", "interfaces.fmriprep"]
 MASKERS = [
     "NiftiMasker",
     "NiftiLabelsMasker",
@@ -17,6 +17,12 @@ MASKERS = [
     "MultiNiftiMasker",
     "MultiNiftiLabelsMasker",
     "MultiNiftiMapsMasker",
+    "SurfaceMasker",
+    "SurfaceLabelsMasker",
+    "SurfaceMapsMasker",
+    "MultiSurfaceMasker",
+    "MultiSurfaceLabelsMasker",
+    "MultiSurfaceMapsMasker",
 ]
 METHODS = [
     "fit",

@@ -15,13 +15,22 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from brainsieve.maskers import (
+    CiftiLabelsMasker,
+    CiftiMapsMasker,
+    CiftiMasker,
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
     MultiNiftiMasker,
+    MultiSurfaceLabelsMasker,
+    MultiSurfaceMapsMasker,
+    MultiSurfaceMasker,
     NiftiLabelsMasker,
     NiftiMapsMasker,
     NiftiMasker,
     NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
 )
 
 CLASSES = [
@@ -32,6 +41,15 @@ CLASSES = [
     MultiNiftiMasker,
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
+    SurfaceMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    MultiSurfaceMasker,
+    MultiSurfaceLabelsMasker,
+    MultiSurfaceMapsMasker,
+    CiftiMasker,
+    CiftiLabelsMasker,
+    CiftiMapsMasker,
 ]
 # The checks that make no array for `fit`; all others give 2-D arrays, which are no images.
 CHECKS = [
@@ -62,7 +80,9 @@ def test_checks_without_arrays_pass(kind, check):
 def test_tags_say_what_goes_in(kind):
     tags = kind().__sklearn_tags__()
     assert tags.estimator_type == "masker"
-    assert tags.input_tags.niimg_like and not tags.input_tags.two_d_array
+    assert not tags.input_tags.two_d_array
+    assert tags.input_tags.niimg_like == ("Nifti" in kind.__name__)
+    assert tags.input_tags.surf_img == ("Surface" in kind.__name__)
 
 
 @pytest.fixture
