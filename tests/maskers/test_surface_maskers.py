@@ -9,10 +9,10 @@ import warnings
 
 import numpy as np
 import pytest
+import surfaces
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-import surfaces
 from brainsieve import maskers
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.maskers import (
@@ -79,7 +79,9 @@ def test_signals_are_the_peers(kind, fwhm, standardize, filtered, regressed, mas
     assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * max(theirs.std(), 1e-12))
 
 
-@pytest.mark.parametrize("strategy", ["mean", "median", "sum", "minimum", "maximum", "standard_deviation", "variance"])
+@pytest.mark.parametrize(
+    "strategy", ["mean", "median", "sum", "minimum", "maximum", "standard_deviation", "variance"]
+)
 def test_strategies_are_the_peers(strategy):
     found = []
     for package in ("brainsieve", "nilearn"):
