@@ -1,4 +1,4 @@
-"""BIDS file names, taken apart.
+"""BIDS file names: taken apart, and found by what they say.
 
 Only names are looked at; no file is opened. Entities are the ``key-value`` pairs between underscores
 (https://bids-specification.readthedocs.io/en/stable/common-principles.html#entities).
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-__all__ = ["BidsName", "parse_bids_filename"]
+__all__ = ["BidsName", "get_bids_files", "parse_bids_filename"]
 
 
 class BidsName(TypedDict):
@@ -142,7 +142,8 @@ def get_bids_files(
         places = [f"sub-{sub_label}/{modality_folder}", f"sub-{sub_label}/ses-*/{modality_folder}"]
         patterns = [f"{place}/{name}" for place in places for name in names]
     else:
-        patterns = [f"*{file_tag}.{file_type}"]
+        # Two stars in a row mean folders to pathlib; a tag may start with one.
+        patterns = [f"*{file_tag.lstrip('*')}.{file_type}"]
     found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
     return sorted(str(path) for path in found if _passes(path.name, wanted))
 

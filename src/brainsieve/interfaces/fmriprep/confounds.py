@@ -96,7 +96,7 @@ def load_confounds(
     ica_aroma : {"full", "basic"}
         ``"full"``: the image has been cleaned, no column; ``"basic"``: the motion components as columns.
     tedana : {"aggressive", "non-aggressive"}
-        The rejected components; or all of them, named by how they were classified.
+        The rejected components; or the accepted ones too, named by how they were classified.
     demean : bool, default=True
         Remove from each confound its mean over the volumes that are kept. Maskers that standardize
         confounds do this themselves.
@@ -262,11 +262,9 @@ def _from_tedana(image: Path, how: str) -> tuple[pd.DataFrame, NDArray[np.bool_]
             f"{metrics_path.name} has no rows for the components {unknown} of {mixing_path.name}; "
             "the two files do not belong together."
         )
-    names = {
-        name: f"{verdicts[name]}_{name}"
-        for name in mixing.columns
-        if how == "non-aggressive" or verdicts[name] == "rejected"
-    }
+    # Components that tedana calls "ignored" hold too little variance to be worth a regressor.
+    wanted = ("rejected",) if how == "aggressive" else ("accepted", "rejected")
+    names = {n: f"{verdicts[n]}_{n}" for n in mixing.columns if verdicts[n] in wanted}
     chosen = _numbers(mixing, list(names), mixing_path).rename(columns=names)
     return chosen[sorted(chosen.columns)], np.ones(len(mixing), dtype=bool)
 
