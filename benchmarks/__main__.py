@@ -3,6 +3,7 @@
 make bench                                  # the usual sizes
 python -m benchmarks --volumes 50           # smaller
 python -m benchmarks --slow                 # also what takes the peer minutes
+python -m benchmarks --points               # surfaces and CIFTI only
 python -m benchmarks --growth               # cost and memory from 200 to 5 000 volumes
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.cases import CASES
 from benchmarks.inputs import make
+from benchmarks.points import print_points
 
 # Cases that take the peer minutes at 200 volumes.
 SLOW_FOR_PEER = ("parcels, 1 mm atlas", "voxels", "voxels, 6 mm")
@@ -26,6 +28,9 @@ GROWTH = (200, 1000, 5000)
 def main() -> None:
     arguments = parsed()
     folder = Path(arguments.folder)
+    if arguments.points:
+        print_points(folder, arguments.repeats)
+        return
     if arguments.growth:
         print_growth(folder, arguments)
         return
@@ -38,6 +43,7 @@ def main() -> None:
     floor = print_decode(folder, arguments)
     print_cases(folder, arguments, floor)
     print_accuracy()
+    print_points(folder, arguments.repeats)
 
 
 def parsed() -> argparse.Namespace:
@@ -50,6 +56,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--folder", default=".bench", help="where generated inputs are kept")
     parser.add_argument("--slow", action="store_true", help="also what takes the peer minutes")
     parser.add_argument("--no-peer", action="store_true", help="ours only")
+    parser.add_argument("--points", action="store_true", help="surfaces and CIFTI only")
     parser.add_argument("--growth", action="store_true", help="cost and memory with the number of volumes")
     return parser.parse_args()
 

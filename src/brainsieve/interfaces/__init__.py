@@ -1,1 +1,1 @@
-"""What other programs leave on disk: fMRIPrep's confounds, and the names of BIDS files."""
+"""What other programs leave on disk: fMRIPrep's confounds, BIDS datasets, FSL's designs."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
-import pandas as pd
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.grayordinates import Grayordinates, Parcels
@@ -28,6 +27,9 @@ from brainsieve.maskers.surface import (
     open_surface,
 )
 from brainsieve.surface.images import PolyData, SurfaceImage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Ends of the names of files of values at vertices that may stand for a run or an atlas.
 SURFACE_SUFFIXES = (".gii", ".gii.gz", ".annot")

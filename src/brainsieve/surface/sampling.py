@@ -232,19 +232,19 @@ class LinearSampling(Sampling):
     ----------
     means : SparseOperator
         From voxels to vertices.
-    points : sparse array
-        From voxels to the points, for images that are NaN somewhere.
-    n_inside : array of shape (n_vertices, n_points)
-        Whether each point is inside.
+    voxels, weights : arrays of shape (n points inside, 8)
+        Of the voxels around each point, for images that are NaN somewhere.
+    inside : bool array of shape (n_vertices, n_points)
     """
 
     means: SparseOperator
-    points: sparse.csr_array
+    voxels: NDArray
+    weights: NDArray[np.float64]
     inside: NDArray[np.bool_]
 
     @property
     def nbytes(self) -> int:
-        return self.means.nbytes + self.points.data.nbytes + self.points.indices.nbytes + self.inside.nbytes
+        return self.means.nbytes + self.voxels.nbytes + self.weights.nbytes + self.inside.nbytes
 
     def of(self, source: Source) -> NDArray[np.float64]:
         answer = extract(source, [Request(self.means)])[0]
@@ -260,10 +260,13 @@ class LinearSampling(Sampling):
         with closing(source.blocks()) as blocks:
             for block in blocks:
                 for sample, row in enumerate(block.values, start=block.samples.start):
-                    at_points = (self.points @ scaled(row, source).astype(np.float64)).reshape(
-                        self.inside.shape
+                    at_points = np.full(self.inside.shape, np.nan)
+                    corners = scaled(row, source).astype(np.float64)[self.voxels]
+                    # A voxel of weight 0 does not count, whatever it is.
+                    at_points[self.inside] = np.where(self.weights == 0, 0.0, self.weights * corners).sum(
+                        axis=1
                     )
-                    good = self.inside & np.isfinite(at_points)
+                    good = np.isfinite(at_points)
                     n_good = good.sum(axis=1)
                     total = np.where(good, at_points, 0.0).sum(axis=1)
                     np.divide(total, n_good, out=values[sample], where=n_good > 0)
@@ -274,31 +277,34 @@ def _linear(points_mm: NDArray, grid: VoxelGrid, mask: NDArray[np.bool_] | None)
     n_vertices, n_points = points_mm.shape[:2]
     at = apply_affine(np.linalg.inv(grid.affine), points_mm.reshape(-1, 3))
     inside = _inside(np.floor(at), grid, mask)
-    # Affines that went through float32 put points on the first voxel a hair outside; the last is extrapolated.
-    low = np.clip(np.floor(at), 0, np.maximum(np.array(grid.shape) - 2, 0)).astype(np.int64)
-    share = np.where(np.array(grid.shape) > 1, at - low, 0.0)
-    which = np.flatnonzero(inside)
-    rows, columns, weights = [], [], []
-    for corner in np.ndindex(2, 2, 2):
-        step = np.array(corner)
-        weight = np.where(step, share[which], 1.0 - share[which]).prod(axis=1)
-        voxel = np.minimum(low[which] + step, np.array(grid.shape) - 1)
-        rows.append(which)
-        columns.append(grid.voxels_to_points(voxel))
-        weights.append(weight)
-    shape = (n_vertices * n_points, grid.n_points)
-    to_points = sparse.coo_array(
-        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=shape
-    ).tocsr()
-    to_points.eliminate_zeros()
+    voxels, weights = _corners(at[inside], grid)
     inside = inside.reshape(n_vertices, n_points)
     n_inside = inside.sum(axis=1)
-    share_of_point = np.where(inside, 1.0 / np.maximum(n_inside, 1)[:, None], 0.0)
-    mean = sparse.csr_array(
-        (share_of_point.ravel(), np.arange(shape[0]), np.arange(0, shape[0] + 1, n_points)),
-        shape=(n_vertices, shape[0]),
+    of_point = np.repeat(1.0 / np.maximum(n_inside, 1), n_inside)
+    # The corners of a vertex's points follow one another: they are a row of the matrix as they stand.
+    ends = np.concatenate([[0], 8 * np.cumsum(n_inside)])
+    means = sparse.csr_array(
+        ((weights * of_point[:, None]).ravel(), voxels.ravel(), ends), shape=(n_vertices, grid.n_points)
     )
-    return LinearSampling(SparseOperator(mean @ to_points, copy=False), to_points, inside)
+    means.eliminate_zeros()
+    return LinearSampling(SparseOperator(means, copy=False), voxels, weights, inside)
+
+
+def _corners(at: NDArray, grid: VoxelGrid) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Points (n, 8) of the voxels around positions (n, 3), and their trilinear weights."""
+    voxels = np.zeros((len(at), 8), dtype=np.int32 if grid.n_points < 2**31 else np.int64)
+    weights = np.ones((len(at), 8))
+    corner = np.arange(8)
+    stride = 1
+    for axis, size in enumerate(grid.shape):
+        # Beyond the centre of the last voxel the line through the last two is followed.
+        low = np.clip(np.floor(at[:, axis]), 0, max(size - 2, 0))
+        share = (at[:, axis] - low) if size > 1 else np.zeros(len(at))
+        is_high = (corner >> axis) & 1
+        weights *= np.stack([1.0 - share, share], axis=1)[:, is_high]
+        voxels += (stride * (low[:, None] + is_high * (size > 1))).astype(voxels.dtype)
+        stride *= size
+    return voxels, weights
 
 
 @dataclass(frozen=True)
