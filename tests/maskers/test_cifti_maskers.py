@@ -352,6 +352,13 @@ def test_what_is_refused(tmp_path):
         masker.transform(tmp_path / "none.dtseries.nii")
 
 
+def test_cifti_1_is_told_from_cifti_2(tmp_path):
+    run = small_cifti.series(tmp_path)
+    (tmp_path / "old.dtseries.nii").write_bytes(run.read_bytes().replace(b'Version="2.0"', b'Version="1.0"'))
+    with pytest.raises(TypeError, match="old.dtseries.nii is CIFTI version 1.0, not CIFTI-2"):
+        CiftiMasker().fit(tmp_path / "old.dtseries.nii")
+
+
 def test_another_mesh_density_is_told_with_file_and_counts(tmp_path):
     run = small_cifti.series(tmp_path)
     from nibabel.cifti2 import cifti2_axes

@@ -18,6 +18,8 @@ from brainsieve.surface import (
     load_surf_data,
     load_surf_mesh,
     read_label_table,
+    save_surf_data,
+    save_surf_mesh,
 )
 
 COORDINATES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]], dtype=np.float32)
@@ -178,3 +180,47 @@ def test_meshes_and_data_that_do_not_go_together():
         PolyMesh()
     with pytest.raises(ValueError, match=r"not \['top'\]"):
         SurfaceImage({"top": small()}, {"top": np.zeros(4)})
+
+
+@pytest.mark.parametrize("name", ["m.surf.gii", "lh.pial", "rh.inflated"])
+def test_meshes_are_saved_in_the_format_of_the_name(tmp_path, name):
+    save_surf_mesh(small(), tmp_path / name)
+    read = load_surf_mesh(tmp_path / name)
+    assert_allclose(read.coordinates, COORDINATES)
+    assert_array_equal(read.faces, FACES)
+    with pytest.raises(ValueError, match="does not tell a format"):
+        save_surf_mesh(small(), tmp_path / "mesh.vtk")
+
+
+@pytest.mark.parametrize("name", ["v.func.gii", "lh.thickness", "rh.curv", "lh.x.mgz", "lh.x.mgh"])
+def test_values_are_saved_in_the_format_of_the_name(tmp_path, name):
+    values = np.array([0.5, -1, 2, 3], dtype=np.float32)
+    save_surf_data(values, tmp_path / name)
+    assert_array_equal(load_surf_data(tmp_path / name), values)
+    series = np.arange(8, dtype=np.float32).reshape(4, 2)
+    if name.endswith(("gii", "mgz", "mgh")):
+        save_surf_data(series, tmp_path / name)
+        assert_array_equal(load_surf_data(tmp_path / name), series)
+    else:
+        with pytest.raises(ValueError, match=r"one value for each vertex; values of shape \(4, 2\)"):
+            save_surf_data(series, tmp_path / name)
+    with pytest.raises(ValueError, match="does not tell a format"):
+        save_surf_data(values, tmp_path / "values.csv")
+
+
+def test_labels_are_saved_with_their_table(tmp_path):
+    annot = surfaces.DATA / "fsaverage/lh.aparc.annot"
+    table, labels = read_label_table(annot), load_surf_data(annot)
+    known = np.where(labels < 0, 0, labels)
+    save_surf_data(known, tmp_path / "lh.copy.annot", table)
+    save_surf_data(known, tmp_path / "copy.label.gii", table)
+    for name in ("lh.copy.annot", "copy.label.gii"):
+        assert_array_equal(load_surf_data(tmp_path / name), known)
+        assert list(read_label_table(tmp_path / name)["name"]) == list(table["name"])
+        assert list(read_label_table(tmp_path / name)["color"]) == list(table["color"])
+    save_surf_data(np.array([True, False, True]), tmp_path / "lh.some.label")
+    assert_array_equal(load_surf_data(tmp_path / "lh.some.label"), [0, 2])
+    with pytest.raises(ValueError, match=r"no row for the labels \[99\]"):
+        save_surf_data(np.array([1, 99]), tmp_path / "lh.x.annot", table)
+    with pytest.raises(ValueError, match="whole numbers"):
+        save_surf_data(np.array([0.5, 1.0]), tmp_path / "lh.x.annot")

@@ -29,7 +29,7 @@ from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.maskers.grid import read_volume
 from brainsieve.maskers.labels import STRATEGIES
-from brainsieve.maskers.parameters import found, one_of
+from brainsieve.maskers.parameters import found, naming, one_of
 from brainsieve.maskers.points import (
     PointColumns,
     PointsMasker,
@@ -62,12 +62,8 @@ class CiftiContract(PointsMasker):
         return source
 
     def _open_one(self, img: Any, name: str) -> Source:
-        try:
+        with naming(name):
             source = open_cifti(img)
-        except (TypeError, ValueError) as error:
-            if type(error) in (TypeError, ValueError):
-                raise type(error)(f"{name}: {error}") from None
-            raise
         refuse_parcels(source, type(self).__name__, name)
         self._own_name = f"{name} ({source.name})"
         return source

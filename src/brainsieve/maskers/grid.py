@@ -13,6 +13,7 @@ from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.exceptions import DimensionError
+from brainsieve.maskers.parameters import naming
 
 
 def read_volume(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:
@@ -33,12 +34,8 @@ def read_volume(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:
 
 def read_volumes(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:
     """Values (n_volumes, n_points) of a 3-D or 4-D image, and its grid."""
-    try:
+    with naming(name):
         source = open_source(img)
-    except (TypeError, ValueError) as error:
-        if type(error) in (TypeError, ValueError):
-            raise type(error)(f"{name}: {error}") from None
-        raise
     if not isinstance(source.domain, VoxelGrid):
         raise TypeError(f"{name} must be a volume; {source.name} is {source.domain.describe()}.")
     return read_all(source), source.domain

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ def found(value: Any) -> str:
     if len(text) > 80:
         text = text[:77] + "..."
     return f"{text} ({type(value).__name__})"
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the name of a parameter before the errors of what reads it; errors of our own say it themselves."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if type(error) in (TypeError, ValueError):
+            raise type(error)(f"{name}: {error}") from None
+        raise
 
 
 def a_bool(name: str, value: Any) -> None:

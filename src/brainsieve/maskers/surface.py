@@ -18,7 +18,7 @@ from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.maskers.labels import STRATEGIES
 from brainsieve.maskers.multi import ManyImages, is_one_image
-from brainsieve.maskers.parameters import one_of
+from brainsieve.maskers.parameters import naming, one_of
 from brainsieve.maskers.points import (
     PointColumns,
     PointsMasker,
@@ -45,12 +45,8 @@ class SurfaceContract(PointsMasker):
         return source
 
     def _open_one(self, img: Any, name: str) -> Source:
-        try:
+        with naming(name):
             source = open_surface(img)
-        except (TypeError, ValueError) as error:
-            if type(error) in (TypeError, ValueError):
-                raise type(error)(f"{name}: {error}") from None
-            raise
         if hasattr(self, "_domain"):
             refuse_other_vertices(source.domain, self._domain, name, "the masker")
         return source

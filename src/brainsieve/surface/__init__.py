@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from brainsieve.surface.files import load_surf_data, load_surf_mesh, read_label_table
+from brainsieve.surface.files import (
+    load_surf_data,
+    load_surf_mesh,
+    read_label_table,
+    save_surf_data,
+    save_surf_mesh,
+)
 from brainsieve.surface.grayordinates import from_cifti, to_cifti
 from brainsieve.surface.images import PolyData, SurfaceImage
 from brainsieve.surface.meshes import FileMesh, InMemoryMesh, PolyMesh, SurfaceMesh
@@ -19,6 +25,8 @@ __all__ = [
     "load_surf_data",
     "load_surf_mesh",
     "read_label_table",
+    "save_surf_data",
+    "save_surf_mesh",
     "to_cifti",
     "vol_to_surf",
 ]

@@ -282,7 +282,7 @@ def read_label_table(path: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["index", "name", "color"])
 
 
-def write_values(values: NDArray, path: str) -> None:
+def write_values(values: NDArray, path: str, lut: Any = None) -> None:
     """Write values (n_vertices[, n_samples]) as GIFTI, an array for each sample; labels keep whole numbers."""
     is_label = path.lower().endswith(".label.gii")
     intent = "NIFTI_INTENT_LABEL" if is_label else "NIFTI_INTENT_NONE"
@@ -300,9 +300,9 @@ def write_values(values: NDArray, path: str) -> None:
             nib.gifti.GiftiDataArray(np.ascontiguousarray(column, dtype=dtype), intent=intent)
         )
     if is_label:
-        for key in np.unique(values.astype(np.int64)):
-            label = nib.gifti.GiftiLabel(int(key), 1.0, 1.0, 1.0, 0.0 if key == 0 else 1.0)
-            label.label = str(key)
+        for key, name, colour in _label_rows(values.astype(np.int64), lut):
+            label = nib.gifti.GiftiLabel(key, *(c / 255 for c in colour), 0.0 if key == 0 else 1.0)
+            label.label = name
             image.labeltable.labels.append(label)
     nib.save(image, path)
 
@@ -318,3 +318,120 @@ def write_mesh(coordinates: NDArray, faces: NDArray, path: str) -> None:
             nib.gifti.GiftiDataArray(np.ascontiguousarray(array, dtype=dtype), intent=intent)
         )
     nib.save(image, path)
+
+
+def save_surf_mesh(mesh: Any, path: Any) -> None:
+    """Write a mesh, in the format that the name tells.
+
+    Parameters
+    ----------
+    mesh : path, mesh, or pair of arrays
+        As `load_surf_mesh` takes.
+    path : path
+        Ends in ``.gii``, or as FreeSurfer's geometry does (``.pial``, ``.white``, ``.inflated``, ``.sphere``,
+        ``.orig``).
+
+    Raises
+    ------
+    ValueError
+        If the name tells no format.
+    """
+    loaded = load_surf_mesh(mesh)
+    name = os.path.expanduser(os.fspath(path))
+    if name.lower().endswith(".gii"):
+        write_mesh(loaded.coordinates, loaded.faces, name)
+    elif name.lower().endswith(GEOMETRY):
+        nib.freesurfer.write_geometry(name, loaded.coordinates, loaded.faces)
+    else:
+        raise ValueError(f"{name}: the name does not tell a format of meshes: .gii, {', '.join(GEOMETRY)}.")
+
+
+def save_surf_data(surf_data: Any, path: Any, lut: Any = None) -> None:
+    """Write values at the vertices of one hemisphere, in the format that the name tells.
+
+    Parameters
+    ----------
+    surf_data : array, path, glob or list of paths
+        As `load_surf_data` takes: (n_vertices,) or (n_vertices, n_samples).
+    path : path
+        Ends in ``.gii``; in ``.curv``, ``.sulc``, ``.thickness`` or ``.area`` (FreeSurfer, one sample, float32);
+        in ``.annot`` (labels); in ``.label`` (numbers of vertices, or a bool for each); in ``.mgz`` or ``.mgh``.
+    lut : pandas.DataFrame, optional
+        ``index``, ``name`` and perhaps ``color`` (RRGGBB) of labels, for ``.annot`` and ``.label.gii``, as
+        `read_label_table` gives. Default: numbers for names.
+
+    Raises
+    ------
+    ValueError
+        If the name tells no format, or the format cannot hold the values.
+    """
+    values = load_surf_data(surf_data)
+    name = os.path.expanduser(os.fspath(path))
+    ending = name.lower()
+    if ending.endswith(".gii"):
+        write_values(values, name, lut)
+        return
+    if ending.endswith((".mgz", ".mgh")):
+        nib.save(nib.MGHImage(_as_volume(values), np.eye(4)), name)
+        return
+    if values.ndim != 1:
+        raise ValueError(
+            f"{name} holds one value for each vertex; values of shape {values.shape} were given."
+        )
+    if ending.endswith(".annot"):
+        _write_annot(values, name, lut)
+    elif ending.endswith(".label"):
+        _write_label(values, name)
+    elif ending.endswith(MORPHOMETRY):
+        nib.freesurfer.write_morph_data(name, values.astype(np.float32))
+    else:
+        raise ValueError(
+            f"{name}: the name does not tell a format: "
+            f"{', '.join(('.gii', '.annot', '.label', '.mgz', '.mgh', *MORPHOMETRY))}."
+        )
+
+
+def _as_volume(values: NDArray) -> NDArray:
+    """Values as MGH holds overlays: (n_vertices, 1, 1[, n_samples]), in a dtype that it has."""
+    dtype = np.float32 if values.dtype.kind == "f" else np.int32
+    narrow = np.ascontiguousarray(values, dtype=dtype)
+    return narrow.reshape(len(values), 1, 1, *values.shape[1:])
+
+
+def _label_rows(values: NDArray, lut: Any) -> list[tuple[int, str, tuple[int, int, int]]]:
+    """Key, name and colour of each label in a table, or of those that there are."""
+    if lut is None:
+        keys = [int(key) for key in np.unique(values)]
+        hues = [(37 * key % 256, 101 * key % 256, 197 * key % 256) for key in keys]
+        return list(zip(keys, map(str, keys), hues, strict=True))
+    colours = lut["color"] if "color" in lut.columns else ["808080"] * len(lut)
+    rows = []
+    for key, name, colour in zip(lut["index"], lut["name"], colours, strict=True):
+        text = str(colour).lstrip("#")
+        rows.append((int(key), str(name), tuple(int(text[i : i + 2], 16) for i in (0, 2, 4))))
+    missing = sorted(set(np.unique(values).tolist()) - {key for key, _, _ in rows})
+    if missing:
+        raise ValueError(f"lut has no row for the labels {missing[:8]} in the values.")
+    return rows  # type: ignore[return-value]
+
+
+def _write_annot(values: NDArray, path: str, lut: Any) -> None:
+    """FreeSurfer knows labels by their colours, and by their position in the table."""
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"{path} holds labels, which are whole numbers; the values are {values.dtype}.")
+    rows = _label_rows(values, lut)
+    colours = [row[2] for row in rows]
+    if len(set(colours)) < len(colours):
+        raise ValueError(f"{path}: labels of .annot files need different colours; lut repeats some.")
+    position = {key: i for i, (key, _, _) in enumerate(rows)}
+    positions = np.array([position[int(value)] for value in values])
+    table = np.array([[*colour, 0, 0] for colour in colours])
+    nib.freesurfer.write_annot(path, positions, table, [name for _, name, _ in rows], fill_ctab=True)
+
+
+def _write_label(values: NDArray, path: str) -> None:
+    vertices = np.flatnonzero(values) if values.dtype == bool else values
+    if vertices.dtype.kind not in "iu" or (vertices.size and vertices.min() < 0):
+        raise ValueError(f"{path} lists vertices: give their numbers, or a bool for each vertex.")
+    lines = ["#!ascii label", str(len(vertices)), *(f"{int(v)} 0.0 0.0 0.0 0.0" for v in vertices)]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="ascii")
