@@ -7,6 +7,7 @@ import pytest
 import surfaces
 from numpy.testing import assert_allclose
 
+from brainsieve.engine.delaunay import delaunay_cotangents
 from brainsieve.engine.mesh import Mesh, SurfaceVertices
 from brainsieve.engine.spatial.mesh_smoothing import (
     heat_step,
@@ -113,12 +114,45 @@ def test_voxels_of_a_structure_are_smoothed_among_themselves():
     assert_allclose(volume_gaussian(np.array([[0, 0, 0], [500.0, 0, 0]]), 6.0).toarray(), np.eye(2))
 
 
-def test_negative_weights_of_obtuse_triangles_do_not_blow_up():
-    mesh = plane(21, shear=2.5)
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=mesh.n_vertices)
-    smoothed = heat_step(mesh, 4.0) @ values
-    assert smoothed.std() < values.std() and np.abs(smoothed).max() < np.abs(values).max()
+@pytest.mark.parametrize("shear", [0.4, 2.5, 4.0])
+def test_obtuse_triangles_give_no_negative_weight(shear):
+    mesh = plane(21, shear=shear)
+    faces, cotangents, areas = delaunay_cotangents(mesh)
+    assert faces.shape == mesh.faces.shape
+    assert_allclose(areas.sum(), np.linalg.norm(mesh.face_normals, axis=1).sum() / 2)
+    ends = np.sort(np.concatenate([faces[:, [1, 2]], faces[:, [2, 0]], faces[:, [0, 1]]]), axis=1)
+    _, number, count = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
+    sums = np.bincount(number.ravel(), cotangents.T.ravel())
+    assert sums[count == 2].min() > -1e-9
+    kernel = heat_step(mesh, 4.0)
+    inner = np.flatnonzero(np.abs(mesh.coordinates - mesh.coordinates.mean(axis=0)).max(axis=1) < 8)
+    assert kernel[inner].data.min() >= -1e-9
+
+
+def test_flipping_leaves_lengths_of_a_flat_sheet_as_they_are():
+    mesh = plane(11, shear=2.0)
+    faces, cotangents, areas = delaunay_cotangents(mesh)
+    corners = mesh.coordinates[faces]
+    # In a plane edges are straight however they are flipped: areas follow from the coordinates.
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert_allclose(np.linalg.norm(normals, axis=1) / 2, areas, rtol=1e-9)
+    assert not np.array_equal(faces, mesh.faces)
+
+
+@pytest.mark.parametrize("fwhm", [6.0, 10.0])
+def test_the_heat_kernel_on_a_folded_cortex(test_data, fwhm):
+    file = test_data / "ds000005_cifti/tpl-conte69_hemi-L_den-5k_midthickness.surf.gii"
+    mesh = load_surf_mesh(file).geometry
+    rows = np.random.default_rng(0).choice(mesh.n_vertices, 200, replace=False)
+    picked = np.zeros((mesh.n_vertices, len(rows)))
+    picked[rows, np.arange(len(rows))] = 1.0
+    for step in mesh_steps(mesh, fwhm, "heat"):
+        picked = step.T @ picked
+    assert picked.min() > -1e-9
+    squared = ((mesh.coordinates[:, None, :].astype(float) - mesh.coordinates[rows]) ** 2).sum(axis=2)
+    widths = np.sqrt((picked * squared).sum(axis=0) / 2 * 8 * np.log(2))
+    # Distances are straight ones, which folding makes shorter than those along the surface.
+    assert 0.9 * fwhm < np.median(widths) < 1.02 * fwhm
 
 
 def test_domains_are_equal_by_parts_and_sizes():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from brainsieve.engine.delaunay import delaunay_cotangents
 from brainsieve.engine.mesh import Mesh
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.smooth import SIGMA_PER_FWHM
@@ -23,7 +24,7 @@ from brainsieve.engine.spatial.smooth import SIGMA_PER_FWHM
 # weights in a row, and wider kernels are several steps.
 MOST_STEP_IN_EDGES = 1.0
 # Weights below this share of their row's largest are dropped from the matrix of a step.
-NEGLIGIBLE = 1e-7
+NEGLIGIBLE = 1e-6
 # Voxels further than so many standard deviations have no weight.
 TRUNCATE = 4.0
 # Voxels whose weights are computed at a time.
@@ -58,24 +59,25 @@ def cotangent_laplacian(mesh: Mesh) -> tuple[sparse.csr_array, NDArray[np.float6
 
     Notes
     -----
-    Pinkall & Polthier 1993, Experimental Mathematics 2:15, doi:10.1080/10586458.1993.10504266.
+    Pinkall & Polthier 1993, Experimental Mathematics 2:15, doi:10.1080/10586458.1993.10504266; on the intrinsic
+    Delaunay triangulation of the surface, on which no neighbour has a negative weight (`delaunay`).
     """
-    corners = mesh.coordinates.astype(np.float64)[mesh.faces]
-    doubled = np.maximum(np.linalg.norm(mesh.face_normals, axis=1), 1e-12)
+    faces, cotangents, face_areas = delaunay_cotangents(mesh)
     rows, columns, weights = [], [], []
     for corner in range(3):
-        a, b = (corner + 1) % 3, (corner + 2) % 3
-        to_a, to_b = corners[:, a] - corners[:, corner], corners[:, b] - corners[:, corner]
-        half_cotangent = 0.5 * np.einsum("ij,ij->i", to_a, to_b) / doubled
-        rows += [mesh.faces[:, a], mesh.faces[:, b]]
-        columns += [mesh.faces[:, b], mesh.faces[:, a]]
-        weights += [half_cotangent, half_cotangent]
+        a, b = faces[:, (corner + 1) % 3], faces[:, (corner + 2) % 3]
+        rows += [a, b]
+        columns += [b, a]
+        weights += [0.5 * cotangents[:, corner]] * 2
     between = sparse.coo_array(
         (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))),
         shape=(mesh.n_vertices,) * 2,
     ).tocsr()
+    # Edges at the rim of a hole cannot be flipped; the few that are obtuse there conduct nothing.
+    between.data = np.maximum(between.data, 0.0)
     total = np.asarray(between.sum(axis=1)).ravel()
-    return sparse.csr_array(sparse.diags_array(total) - between), mesh.vertex_areas
+    areas = np.bincount(faces.ravel(), np.repeat(face_areas / 3.0, 3), minlength=mesh.n_vertices)
+    return sparse.csr_array(sparse.diags_array(total) - between), np.asarray(areas, dtype=np.float64)
 
 
 def heat_step(mesh: Mesh, variance: float) -> sparse.csr_array:
