@@ -141,3 +141,16 @@ def test_the_command_refuses_mixtures(tmp_path, capsys, volume):
     run = small_cifti.series(tmp_path)
     assert main(["extract", str(run), "--atlas", volume[1], "-o", str(tmp_path / "x.tsv")]) != 0
     assert "What would work: a .dlabel.nii" in capsys.readouterr().err
+
+
+def test_volume_maskers_say_who_takes_what_they_do_not(tmp_path, labels):
+    from brainsieve.maskers import NiftiLabelsMasker, NiftiMasker
+
+    with pytest.raises(TypeError, match="the surface maskers take it"):
+        NiftiMasker().fit(surfaces.run())
+    with pytest.raises(TypeError, match="The surface maskers take surfaces"):
+        NiftiLabelsMasker(labels).fit()
+    atlas = small_cifti.atlas(tmp_path)
+    for given in (atlas, nib.load(atlas)):
+        with pytest.raises(TypeError, match="the CIFTI maskers take it"):
+            NiftiLabelsMasker(given).fit()

@@ -59,6 +59,10 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
             f"An array of shape {img.shape} was given for an image; an image also needs an affine: "
             "nibabel.Nifti1Image(array, affine)."
         )
+    if isinstance(img, nib.Cifti2Image):
+        raise TypeError("A CIFTI image was given, not a volume; the CIFTI maskers take it.")
+    if isinstance(getattr(getattr(img, "data", img), "parts", None), dict):
+        raise TypeError(f"{img!r} is a surface image, not a volume; the surface maskers take it.")
     if img is None or isinstance(img, bytes | int | float | dict) or not isinstance(img, Iterable):
         raise TypeError(
             f"{img!r} ({type(img).__name__}) is no image; give a path, a nibabel image, or a list of these."
@@ -123,7 +127,10 @@ def _from_url(url: str) -> Source:
 def _refuse_cifti(path: str) -> None:
     stem = path.lower().removesuffix(".gz").removesuffix(".nii")
     if stem.endswith((".dtseries", ".dscalar", ".ptseries", ".dlabel", ".pscalar", ".plabel", ".dconn")):
-        raise TypeError(f"{path} is a CIFTI file (points of the cortex and subcortex), not a volume.")
+        raise TypeError(
+            f"{path} is a CIFTI file (points of the cortex and subcortex), not a volume; "
+            "the CIFTI maskers take it."
+        )
 
 
 def _from_other_file(path: str) -> Source:
@@ -134,13 +141,12 @@ def _from_other_file(path: str) -> Source:
     except (ImageFileError, OSError, EOFError, ValueError, KeyError) as error:
         raise CorruptImageError(f"{path} cannot be read as an image: {error}") from None
     if not isinstance(img, nib.spatialimages.SpatialImage):
-        raise TypeError(f"{path} holds no volume; nibabel reads it as {type(img).__name__}.")
+        hint = " The surface maskers take surfaces." if isinstance(img, nib.gifti.GiftiImage) else ""
+        raise TypeError(f"{path} holds no volume; nibabel reads it as {type(img).__name__}.{hint}")
     return _from_image(img)
 
 
 def _from_image(img: Any) -> Source:
-    if isinstance(img, nib.Cifti2Image):
-        raise TypeError("A CIFTI image was given, not a volume.")
     path = img.get_filename()
     name = "the image in memory" if path is None else os.path.basename(str(path))
     if path is None or is_cached(img) or not os.path.exists(str(path)):
