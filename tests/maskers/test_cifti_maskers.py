@@ -475,3 +475,15 @@ def test_broken_files_name_file_axis_and_counts(tmp_path, damage):
     broken.write_bytes(content)
     with pytest.raises(CorruptImageError, match=message):
         CiftiMasker().fit(broken)
+
+
+def test_run_and_atlas_swapped_and_structures_that_are_no_names(tmp_path):
+    run = small_cifti.series(tmp_path)
+    with pytest.raises(
+        TypeError, match=r"labels_img \(run.dtseries.nii\) is a series of 60 samples.*swapped"
+    ):
+        CiftiLabelsMasker(run).fit()
+    with pytest.raises(TypeError, match="structures must be a str or a list of str; 5"):
+        CiftiMasker(structures=5).fit(run)
+    with pytest.raises(ValueError, match=r"structures=\[\] leaves no grayordinate"):
+        CiftiMasker(structures=[]).fit(run)

@@ -224,3 +224,10 @@ def test_labels_are_saved_with_their_table(tmp_path):
         save_surf_data(np.array([1, 99]), tmp_path / "lh.x.annot", table)
     with pytest.raises(ValueError, match="whole numbers"):
         save_surf_data(np.array([0.5, 1.0]), tmp_path / "lh.x.annot")
+
+
+def test_a_file_of_the_other_hemisphere_is_noticed():
+    with pytest.warns(UserWarning, match="hemi-R.*given for the left hemisphere"):
+        PolyData(left=surfaces.run_file("right"))
+    with pytest.warns(UserWarning, match="hemi-L.*given for the right hemisphere"):
+        PolyMesh(right=surfaces.mesh_file("pial", "left"))

@@ -23,7 +23,7 @@ from brainsieve.engine.mesh import Mesh
 from brainsieve.engine.source import read_sample
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.cifti import CiftiSource, open_cifti
-from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis
+from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis, SeriesAxis
 from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side, volume_gaussian
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
@@ -327,13 +327,16 @@ class CiftiMasker(PointColumns, CiftiContract):
         if self.structures is not None:
             mask = mask & self._in_structures(domain)
             if not mask.any():
-                raise ValueError(f"mask_img has no grayordinate in structures={self.structures!r}.")
+                raise ValueError(f"structures={self.structures!r} leaves no grayordinate of the mask.")
         self._learn_step(imgs)
         self._set_mask(mask, domain)
 
     def _in_structures(self, domain: Domain) -> NDArray[np.bool_]:
         if not isinstance(domain, Grayordinates):
             raise TypeError(f"structures is for dense files; {domain.describe()} have none.")
+        names = [self.structures] if isinstance(self.structures, str) else self.structures
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"structures must be a str or a list of str; {found(self.structures)} was given.")
         inside = np.zeros(domain.n_points, dtype=bool)
         inside[domain.points_of(self.structures)] = True
         return inside
@@ -534,6 +537,10 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         source = self._open_one(self.labels_img, "labels_img")
         assert isinstance(source, CiftiSource)
         axis = source.layout.maps
+        if isinstance(axis, SeriesAxis) and axis.n > 1:
+            raise TypeError(
+                f"labels_img ({source.name}) is a series of {axis.n} samples, not labels; were run and atlas swapped?"
+            )
         number = self._map_number(source)
         if isinstance(axis, LabelAxis) and axis.tables[number]:
             self._table = _table_of(axis.tables[number])

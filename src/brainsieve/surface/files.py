@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import gzip
 import os
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,19 @@ def _existing(path: Any) -> str:
     if os.path.getsize(path) == 0:
         raise CorruptImageError(f"{path} is empty: it has 0 bytes.")
     return path
+
+
+def warn_of_other_side(path: Any, part: str) -> None:
+    """Warn where the name of a file given for one hemisphere tells the other."""
+    if not isinstance(path, str | os.PathLike):
+        return
+    name = os.path.basename(os.fspath(path))
+    other, marks = ("right", ("hemi-R", "rh.")) if part == "left" else ("left", ("hemi-L", "lh."))
+    if any(name.startswith(mark) or f"_{mark}" in name for mark in marks):
+        warnings.warn(
+            f"{name} was given for the {part} hemisphere; its name tells the {other} one. Were they swapped?",
+            stacklevel=5,
+        )
 
 
 def read_mesh(path: str) -> tuple[NDArray, NDArray]:

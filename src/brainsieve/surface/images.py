@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.mesh import HEMISPHERES, SurfaceVertices
 from brainsieve.exceptions import MeshDimensionError
-from brainsieve.surface.files import load_surf_data, write_values
+from brainsieve.surface.files import load_surf_data, warn_of_other_side, write_values
 from brainsieve.surface.meshes import PolyMesh, geometry_of, paths_of_parts, polymesh, refuse_other_parts
 
 
@@ -44,6 +44,7 @@ class PolyData:
         self.parts: dict[str, NDArray] = {}
         for part, values in given.items():
             if values is not None:
+                warn_of_other_side(values, part)
                 self.parts[part] = _values(values, part, dtype)
         if not self.parts:
             raise ValueError("PolyData needs left or right values; neither was given.")

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from brainsieve.engine.mesh import HEMISPHERES, Mesh
-from brainsieve.surface.files import load_surf_mesh, read_mesh, write_mesh
+from brainsieve.surface.files import load_surf_mesh, read_mesh, warn_of_other_side, write_mesh
 
 SIDE_OF_PART = {"left": "L", "right": "R"}
 
@@ -135,6 +135,8 @@ class PolyMesh:
 
     def __init__(self, left: Any = None, right: Any = None) -> None:
         given = {"left": left, "right": right}
+        for part, mesh in given.items():
+            warn_of_other_side(mesh, part)
         self.parts: dict[str, SurfaceMesh] = {
             part: mesh if isinstance(mesh, SurfaceMesh) else load_surf_mesh(mesh)
             for part, mesh in given.items()
