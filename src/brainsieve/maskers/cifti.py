@@ -29,7 +29,7 @@ from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.maskers.grid import read_volume
 from brainsieve.maskers.labels import STRATEGIES
-from brainsieve.maskers.parameters import found, naming, one_of
+from brainsieve.maskers.parameters import found, keep_parameters, naming, one_of
 from brainsieve.maskers.points import (
     PointColumns,
     PointsMasker,
@@ -292,25 +292,7 @@ class CiftiMasker(PointColumns, CiftiContract):
         smoothing_method: str = "heat",
         surfaces: Any = None,
     ) -> None:
-        self.mask_img = mask_img
-        self.structures = structures
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.smoothing_method = smoothing_method
-        self.surfaces = surfaces
+        keep_parameters(self, locals())
 
     def _check_domain(self, source: Source) -> None:
         if not isinstance(source.domain, Parcels):
@@ -486,32 +468,7 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         surfaces: Any = None,
         labels_map: int | str = 0,
     ) -> None:
-        self.labels_img = labels_img
-        self.labels = labels
-        self.lut = lut
-        self.background_label = background_label
-        self.mask_img = mask_img
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.strategy = strategy
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.smoothing_method = smoothing_method
-        self.nonfinite = nonfinite
-        self.min_coverage = min_coverage
-        self.surfaces = surfaces
-        self.labels_map = labels_map
+        keep_parameters(self, locals())
 
     def _fit(self, imgs: Any) -> None:
         self.__dict__.pop("_domain", None)
@@ -719,28 +676,7 @@ class CiftiMapsMasker(WeightColumns, CiftiContract):
         min_coverage: float | None = None,
         surfaces: Any = None,
     ) -> None:
-        self.maps_img = maps_img
-        self.mask_img = mask_img
-        self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.smoothing_method = smoothing_method
-        self.strategy = strategy
-        self.min_coverage = min_coverage
-        self.surfaces = surfaces
+        keep_parameters(self, locals())
 
     def _fit(self, imgs: Any) -> None:
         self.__dict__.pop("_domain", None)

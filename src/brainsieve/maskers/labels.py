@@ -22,7 +22,7 @@ from brainsieve.image import load_img
 from brainsieve.maskers.base import BaseMasker
 from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.maskers.grid import image, read_mask, read_volume, to_grid
-from brainsieve.maskers.parameters import a_bool, one_of
+from brainsieve.maskers.parameters import a_bool, keep_parameters, one_of
 from brainsieve.maskers.recipe import Recipe, listed, plural_of
 from brainsieve.maskers.region_table import region_table
 
@@ -325,31 +325,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         nonfinite: str = "zero",
         min_coverage: float | None = None,
     ) -> None:
-        self.labels_img = labels_img
-        self.labels = labels
-        self.lut = lut
-        self.background_label = background_label
-        self.mask_img = mask_img
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.detrend = detrend
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.resampling_target = resampling_target
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.strategy = strategy
-        self.keep_masked_labels = keep_masked_labels
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.nonfinite = nonfinite
-        self.min_coverage = min_coverage
+        keep_parameters(self, locals())
 
     # -- fit -------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from brainsieve.image import load_img
 from brainsieve.maskers.base import BaseMasker, displayed_positions
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.labels import first_image
-from brainsieve.maskers.parameters import a_bool, one_of
+from brainsieve.maskers.parameters import a_bool, keep_parameters, one_of
 from brainsieve.maskers.recipe import Recipe, listed, plural_of
 
 # Maps that are fuller than this are held as dense arrays: CSR takes 12 bytes for each weight.
@@ -233,28 +233,7 @@ class NiftiMapsMasker(MapColumns, BaseMasker):
         strategy: str = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
-        self.maps_img = maps_img
-        self.mask_img = mask_img
-        self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.detrend = detrend
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.resampling_target = resampling_target
-        self.keep_masked_maps = keep_masked_maps
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.strategy = strategy
-        self.min_coverage = min_coverage
+        keep_parameters(self, locals())
 
     # -- fit -------------------------------------------------------------------------------------------
 

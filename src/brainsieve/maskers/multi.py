@@ -19,7 +19,7 @@ from brainsieve.maskers.grid import read_mask
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
 from brainsieve.maskers.nifti import MASK_STRATEGIES, NiftiMasker
-from brainsieve.maskers.parameters import an_integer, found, one_of
+from brainsieve.maskers.parameters import an_integer, found, keep_parameters, one_of
 
 
 class ManyImages:
@@ -216,30 +216,7 @@ default="background"
         cmap: Any = "gray",
         clean_args: dict | None = None,
     ) -> None:
-        super().__init__(
-            mask_img=mask_img,
-            runs=runs,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            detrend=detrend,
-            high_variance_confounds=high_variance_confounds,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            target_affine=target_affine,
-            target_shape=target_shape,
-            mask_strategy=mask_strategy,
-            mask_args=mask_args,
-            dtype=dtype,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-        )
-        self.n_jobs = n_jobs
+        keep_parameters(self, locals())
 
     def transform_imgs(
         self,
@@ -354,34 +331,7 @@ strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite, min_coverage
         nonfinite: str = "zero",
         min_coverage: float | None = None,
     ) -> None:
-        super().__init__(
-            labels_img=labels_img,
-            labels=labels,
-            lut=lut,
-            background_label=background_label,
-            mask_img=mask_img,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            high_variance_confounds=high_variance_confounds,
-            detrend=detrend,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            resampling_target=resampling_target,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            strategy=strategy,
-            keep_masked_labels=keep_masked_labels,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            nonfinite=nonfinite,
-            min_coverage=min_coverage,
-        )
-        self.n_jobs = n_jobs
+        keep_parameters(self, locals())
 
 
 class MultiNiftiMapsMasker(ManyImages, NiftiMapsMasker):
@@ -428,28 +378,4 @@ memory_level, verbose, reports, cmap, clean_args, strategy, min_coverage
         strategy: str = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
-        super().__init__(
-            maps_img=maps_img,
-            mask_img=mask_img,
-            allow_overlap=allow_overlap,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            high_variance_confounds=high_variance_confounds,
-            detrend=detrend,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            resampling_target=resampling_target,
-            keep_masked_maps=keep_masked_maps,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            strategy=strategy,
-            min_coverage=min_coverage,
-        )
-        self.n_jobs = n_jobs
+        keep_parameters(self, locals())

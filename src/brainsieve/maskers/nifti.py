@@ -18,7 +18,7 @@ from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.maskers.base import BaseMasker
 from brainsieve.maskers.grid import c_order_points, image, read_mask, to_grid
-from brainsieve.maskers.parameters import a_dict_or_none, one_of
+from brainsieve.maskers.parameters import a_dict_or_none, keep_parameters, one_of
 from brainsieve.maskers.recipe import Recipe
 
 MASK_STRATEGIES = ("background", "epi", "whole-brain-template", "gm-template", "wm-template")
@@ -114,27 +114,7 @@ default="background"
         cmap: Any = "gray",
         clean_args: dict | None = None,
     ) -> None:
-        self.mask_img = mask_img
-        self.runs = runs
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.target_affine = target_affine
-        self.target_shape = target_shape
-        self.mask_strategy = mask_strategy
-        self.mask_args = mask_args
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
+        keep_parameters(self, locals())
 
     # -- fit -------------------------------------------------------------------------------------------
 

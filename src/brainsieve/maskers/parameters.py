@@ -38,6 +38,20 @@ def found(value: Any) -> str:
     return f"{text} ({type(value).__name__})"
 
 
+def keep_parameters(masker: Any, given: Mapping[str, Any]) -> None:
+    """Store what a constructor was given, as it was given, under the same names.
+
+    Parameters
+    ----------
+    masker : estimator
+    given : dict
+        The constructor's ``locals()``, nothing else having been assigned.
+    """
+    for name, value in given.items():
+        if name not in ("self", "__class__"):
+            setattr(masker, name, value)
+
+
 @contextmanager
 def naming(name: str) -> Iterator[None]:
     """Put the name of a parameter before the errors of what reads it; errors of our own say it themselves."""

@@ -18,7 +18,7 @@ from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.maskers.base import BaseMasker, displayed_positions
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.maps import small_float
-from brainsieve.maskers.parameters import a_bool, found
+from brainsieve.maskers.parameters import a_bool, found, keep_parameters
 from brainsieve.maskers.recipe import Recipe
 
 N_NAMED = 5
@@ -107,25 +107,7 @@ class NiftiSpheresMasker(BaseMasker):
         clean_args: dict | None = None,
         min_coverage: float | None = None,
     ) -> None:
-        self.seeds = seeds
-        self.radius = radius
-        self.mask_img = mask_img
-        self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.detrend = detrend
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.clean_args = clean_args
-        self.min_coverage = min_coverage
+        keep_parameters(self, locals())
 
     # -- fit -------------------------------------------------------------------------------------------
 

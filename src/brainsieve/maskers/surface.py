@@ -18,7 +18,7 @@ from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.maskers.labels import STRATEGIES
 from brainsieve.maskers.multi import ManyImages, is_one_image
-from brainsieve.maskers.parameters import naming, one_of
+from brainsieve.maskers.parameters import keep_parameters, naming, one_of
 from brainsieve.maskers.points import (
     PointColumns,
     PointsMasker,
@@ -255,23 +255,7 @@ class SurfaceMasker(PointColumns, SurfaceContract):
         clean_args: dict | None = None,
         smoothing_method: str = "neighbours",
     ) -> None:
-        self.mask_img = mask_img
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.smoothing_method = smoothing_method
+        keep_parameters(self, locals())
 
     def _fit(self, imgs: Any) -> None:
         self.__dict__.pop("_domain", None)
@@ -401,30 +385,7 @@ class SurfaceLabelsMasker(RegionColumns, SurfaceContract):
         nonfinite: str = "zero",
         min_coverage: float | None = None,
     ) -> None:
-        self.labels_img = labels_img
-        self.labels = labels
-        self.lut = lut
-        self.background_label = background_label
-        self.mask_img = mask_img
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.strategy = strategy
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.smoothing_method = smoothing_method
-        self.nonfinite = nonfinite
-        self.min_coverage = min_coverage
+        keep_parameters(self, locals())
 
     def _fit(self, imgs: Any) -> None:
         self.__dict__.pop("_domain", None)
@@ -537,27 +498,7 @@ class SurfaceMapsMasker(WeightColumns, SurfaceContract):
         strategy: str = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
-        self.maps_img = maps_img
-        self.mask_img = mask_img
-        self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.smoothing_method = smoothing_method
-        self.strategy = strategy
-        self.min_coverage = min_coverage
+        keep_parameters(self, locals())
 
     def _fit(self, imgs: Any) -> None:
         self.__dict__.pop("_domain", None)
@@ -637,26 +578,7 @@ high_pass, t_r, dtype, memory, memory_level, verbose, reports, cmap, clean_args,
         clean_args: dict | None = None,
         smoothing_method: str = "neighbours",
     ) -> None:
-        super().__init__(
-            mask_img=mask_img,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            detrend=detrend,
-            high_variance_confounds=high_variance_confounds,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            smoothing_method=smoothing_method,
-        )
-        self.n_jobs = n_jobs
+        keep_parameters(self, locals())
 
     def _each_image(self, imgs: Any) -> Iterable[Any]:
         return [imgs] if is_one_image(imgs) else imgs
@@ -708,33 +630,7 @@ strategy, reports, cmap, clean_args, smoothing_method, nonfinite, min_coverage
         nonfinite: str = "zero",
         min_coverage: float | None = None,
     ) -> None:
-        super().__init__(
-            labels_img=labels_img,
-            labels=labels,
-            lut=lut,
-            background_label=background_label,
-            mask_img=mask_img,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            detrend=detrend,
-            high_variance_confounds=high_variance_confounds,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            strategy=strategy,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            smoothing_method=smoothing_method,
-            nonfinite=nonfinite,
-            min_coverage=min_coverage,
-        )
-        self.n_jobs = n_jobs
+        keep_parameters(self, locals())
 
 
 class MultiSurfaceMapsMasker(ManyImages, SurfaceMapsMasker):
@@ -780,27 +676,4 @@ clean_args, smoothing_method, strategy, min_coverage
         strategy: str = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
-        super().__init__(
-            maps_img=maps_img,
-            mask_img=mask_img,
-            allow_overlap=allow_overlap,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            detrend=detrend,
-            high_variance_confounds=high_variance_confounds,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            smoothing_method=smoothing_method,
-            strategy=strategy,
-            min_coverage=min_coverage,
-        )
-        self.n_jobs = n_jobs
+        keep_parameters(self, locals())
