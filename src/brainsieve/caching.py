@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from joblib import Memory
 
-from brainsieve.logs import log
+from brainsieve.logs import log, warn
 
 
 def memory_for(memory: None | str | os.PathLike | Memory, verbose: int) -> Memory:
@@ -90,9 +89,8 @@ def _computed(key: str, compute: Callable[[], Any]) -> Any:
 def effective_level(memory: Any, level: int) -> int:
     """`memory_level`, raised to 1 where a cache was given: it would be of no use otherwise."""
     if memory is not None and level == 0 and getattr(memory, "location", "given") is not None:
-        warnings.warn(
+        warn(
             "memory is given but memory_level=0 caches nothing; memory_level=1 is used.",
-            stacklevel=2,
         )
         return 1
     return level

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +19,7 @@ from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.exceptions import MaskWarning
+from brainsieve.logs import warn
 
 __all__ = [
     "apply_mask",
@@ -446,10 +446,9 @@ def intersect_masks(mask_imgs: Any, threshold: float = 0.5, connected: bool = Tr
     if mask.any() and connected:
         mask = largest_component(mask)
     if not mask.any():
-        warnings.warn(
+        warn(
             f"No voxel is in more than {threshold:g} of the {n_masks} masks; the result is empty.",
             MaskWarning,
-            stacklevel=2,
         )
     return nib.Nifti1Image(mask.astype(np.uint8), grid.affine)
 
@@ -672,11 +671,10 @@ def _tidy_mask(
         mask = ndimage.binary_dilation(mask, iterations=2 * n_steps)
         mask = ndimage.binary_erosion(mask, iterations=n_steps)
     if not mask.any():
-        warnings.warn(
+        warn(
             f"{function}: the mask is empty. Do the images have a background that differs from the brain? "
             "Look at cut-offs and opening.",
             MaskWarning,
-            stacklevel=3,
         )
     return nib.Nifti1Image(mask.astype(np.uint8), affine)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from brainsieve.engine.temporal.operator import (
     normalize_standardize,
     plan_cleaning,
 )
+from brainsieve.logs import warn
 from brainsieve.tables import read_confounds
 
 __all__ = ["butterworth", "clean", "create_cosine_drift", "high_variance_confounds", "standardize_signal"]
@@ -182,7 +182,7 @@ def butterworth(
     high = None if high_pass == 0 else high_pass
     sections = filters.butterworth_sections(sampling_rate, low_pass, high, order)
     if low_pass is None and high is None:
-        warnings.warn("Neither low_pass nor high_pass is given; signals are not filtered.", stacklevel=2)
+        warn("Neither low_pass nor high_pass is given; signals are not filtered.")
     if sections is None:
         return values if in_place else values.copy()
     filters.check_length(len(values), sections, padtype, padlen, "signals")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import nibabel as nib
@@ -18,6 +17,7 @@ from brainsieve.engine.spatial.resample import SPLINE_ORDERS, resample
 from brainsieve.exceptions import BoundingBoxError
 from brainsieve.image.loading import check_niimg, get_data, grid_of, new_img_like
 from brainsieve.image.writing import SampleWriter
+from brainsieve.logs import warn
 
 # How often voxels that are not finite are filled from their neighbours before splines are fitted.
 N_FILLS = 2
@@ -153,9 +153,8 @@ class Resampler:
 
     def _filled(self, values: NDArray, finite: NDArray[np.bool_]) -> tuple[NDArray, NDArray[np.bool_]]:
         """Voxels that are not finite filled from their neighbours, and the targets that come from them."""
-        warnings.warn(
+        warn(
             f"{int((~finite).any(axis=0).sum())} voxels are NaN or infinite; they are resampled as NaN.",
-            stacklevel=5,
         )
         rows = []
         for row, good in zip(values, finite, strict=True):

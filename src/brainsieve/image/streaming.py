@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import nibabel as nib
@@ -26,7 +25,7 @@ from brainsieve.engine.temporal.operator import (
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.loading import grid_of, header_for
 from brainsieve.image.writing import PointWriter, SampleWriter
-from brainsieve.logs import log
+from brainsieve.logs import log, warn
 from brainsieve.tables import read_confounds
 
 # Cleaned series that are held at a time where the result goes into a file.
@@ -241,10 +240,9 @@ def _cleaned_into_file(
 def _warn_of_nonfinite(source: Source, found: Extracted, ensure_finite: bool) -> None:
     if found.n_nonfinite is None or ensure_finite:
         return
-    warnings.warn(
+    warn(
         f"{source.name}: {int((found.n_nonfinite > 0).sum())} voxels are NaN or infinite in some volume; "
         "these values count as 0.",
-        stacklevel=3,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from brainsieve.engine.temporal.operator import (
     clean_args_to_settings,
     normalize_standardize,
 )
-from brainsieve.logs import log
+from brainsieve.logs import log, warn
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_container, container_rows, final_dtype
 from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters, found
@@ -151,7 +150,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     def _warn(self, message: str, category: type[Warning] = UserWarning) -> None:
         """Warn during `fit`, and remember it for the report."""
         self._report_warnings.append(message)
-        warnings.warn(message, category, stacklevel=5)
+        warn(message, category)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fingerprint")
@@ -323,10 +322,9 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         values[:, poor] = np.nan
         some = ", ".join(f"{order.names[i]!r} ({found[i] / max(expected[i], 1):.0%})" for i in poor[:N_NAMED])
         more = f" and {len(poor) - N_NAMED} more" if len(poor) > N_NAMED else ""
-        warnings.warn(
+        warn(
             f"{source.name}: {len(poor)} {order.what}s are covered less than min_coverage={least:g}; "
             f"their columns are NaN: {some}{more}.",
-            stacklevel=5,
         )
 
     def _call_key(self, source: Source, confounds: Any, sample_mask: Any, high_variance: bool) -> str:
@@ -526,9 +524,8 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self._check_is_fitted()
         values = container_rows(signals, self.n_elements_, self._inverse_name)
         if values.dtype == bool:
-            warnings.warn(
+            warn(
                 f"{self._inverse_name} is boolean; it is converted to int32, which images can hold.",
-                stacklevel=3,
             )
             values = values.astype(np.int32)
         return values
@@ -540,10 +537,9 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         if isinstance(self.dtype, str):
             return np.dtype(np.int32 if signals.dtype.kind == "i" else np.float32)
         if signals.dtype == np.int64:
-            warnings.warn(
+            warn(
                 f"{self._inverse_name} is int64, which few programs read from images; "
                 "the image is int32 where its values fit.",
-                stacklevel=5,
             )
         return signals.dtype if signals.dtype != np.float16 else np.dtype(np.float32)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis, SeriesA
 from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side, volume_gaussian
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
+from brainsieve.logs import warn
 from brainsieve.maskers.grid import read_volume
 from brainsieve.maskers.labels import STRATEGIES
 from brainsieve.maskers.parameters import found, keep_parameters, naming, one_of
@@ -769,9 +769,8 @@ def joined_tables(tables: Sequence[Any]) -> Any:
         names = ", ".join(
             f"{i}: {' and '.join(map(repr, g['name']))}" for i, g in list(twice.groupby("index"))[:5]
         )
-        warnings.warn(
+        warn(
             f"labels_img: {twice['index'].nunique()} ids have different names in the hemispheres ({names}); each is "
             "one region, with the name of the left.",
-            stacklevel=5,
         )
     return table.drop_duplicates("index")

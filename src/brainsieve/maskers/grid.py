@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.exceptions import DimensionError
+from brainsieve.logs import warn
 from brainsieve.maskers.parameters import naming
 
 
@@ -52,9 +52,8 @@ def read_mask(img: Any, name: str = "mask_img") -> tuple[NDArray[np.bool_], Voxe
     values, grid = read_volumes(img, name)
     finite = np.isfinite(values)
     if not finite.all():
-        warnings.warn(
+        warn(
             f"{name}: {int((~finite).any(axis=0).sum())} voxels are NaN or infinite; they are outside the mask.",
-            stacklevel=3,
         )
     mask = (finite & (values != 0)).all(axis=0)
     if not mask.any():

@@ -6,7 +6,6 @@ through the recipes of one or more maskers in a single pass.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ from brainsieve.engine.extract import Extracted, Progress, Request, extract
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.temporal.operator import CleaningSettings, TemporalOperator, plan_cleaning
+from brainsieve.logs import warn
 from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.tables import read_confounds
 
@@ -190,17 +190,16 @@ def listed(names: Sequence[str]) -> str:
 
 def _warn_of_lost(order: Order, source: Source) -> None:
     for note in order.recipe.notes:
-        warnings.warn(f"{source.name}: {note}", stacklevel=5)
+        warn(f"{source.name}: {note}")
     lost = order.recipe.lost
     if not len(lost):
         return
     names = [order.names[i] for i in lost]
     plural = "s have" if len(lost) > 1 else " has"
-    warnings.warn(
+    warn(
         f"{source.name}: {len(lost)} {order.what}{plural} no {order.recipe.point} in this image: "
         f"{listed(names)}. Columns stay where they are; these hold {_fill_text(order.recipe.fill)}. "
         f"{order.recipe.why_lost}",
-        stacklevel=5,
     )
 
 
@@ -220,11 +219,10 @@ def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_rea
     if order.recipe.voxelwise:
         n_voxels = int((bad > 0).sum())
         if n_voxels:
-            warnings.warn(
+            warn(
                 f"{source.name}: {n_voxels} of {len(bad)} {plural_of(order.recipe.point)} have values that are NaN "
                 "or infinite; "
                 "they count as 0.",
-                stacklevel=5,
             )
         return
     whole = space.forward(np.ones((1, space.n_points)))[0]
@@ -236,8 +234,7 @@ def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_rea
     named = ", ".join(f"{order.names[i]!r} ({shares[i]:.1%})" for i in touched[:N_NAMED])
     more = f" and {len(touched) - N_NAMED} more" if len(touched) > N_NAMED else ""
     how = "are left out of the average" if order.recipe.omit_nonfinite else "count as 0"
-    warnings.warn(
+    warn(
         f"{source.name}: values that are NaN or infinite {how}; "
         f"{order.what}s touched, with the share of their values: {named}{more}.",
-        stacklevel=5,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+
+from brainsieve.logs import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,17 +80,15 @@ def _checked_labels(labels: Any, ids: NDArray) -> list[str]:
         names = names[1:]
     if len(names) < len(ids):
         without = ids[len(names) :].tolist()
-        warnings.warn(
+        warn(
             f"labels has {len(names)} names for {len(ids)} regions in labels_img; the regions with ids "
             f"{_some(without)} are called {UNKNOWN!r}.",
-            stacklevel=6,
         )
         names += [UNKNOWN] * len(without)
     elif len(names) > len(ids):
-        warnings.warn(
+        warn(
             f"labels has {len(names)} names for {len(ids)} regions in labels_img (ids {_some(ids.tolist())}); "
             f"the last are left out: {_some(names[len(ids) :])}.",
-            stacklevel=6,
         )
         names = names[: len(ids)]
     return names
@@ -103,18 +102,16 @@ def _from_lut(ids: NDArray, lut: Any) -> pd.DataFrame:
     given = read_lut(lut)
     repeated = given["index"][given["index"].duplicated()].tolist()
     if repeated:
-        warnings.warn(
+        warn(
             f"lut has several rows for the ids {_some(repeated)}; the first of each is used.",
-            stacklevel=6,
         )
         given = given.drop_duplicates("index")
     table = pd.DataFrame({"index": ids}).merge(given, on="index", how="left")
     unnamed = table["name"].isna()
     if unnamed.any():
-        warnings.warn(
+        warn(
             f"lut has no row for the ids {_some(table['index'][unnamed].tolist())} of labels_img; "
             f"they are called {UNKNOWN!r}.",
-            stacklevel=6,
         )
     table["name"] = table["name"].fillna(UNKNOWN).astype(str)
     return table
@@ -123,9 +120,8 @@ def _from_lut(ids: NDArray, lut: Any) -> pd.DataFrame:
 def _warn_of_duplicates(names: Sequence[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1 and name != UNKNOWN})
     if repeated:
-        warnings.warn(
+        warn(
             f"Several regions have the same name, hence several columns will: {_some(repeated)}.",
-            stacklevel=6,
         )
 
 

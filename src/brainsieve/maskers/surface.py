@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from brainsieve.engine.source.surface import SurfaceSource
 from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
+from brainsieve.logs import warn
 from brainsieve.maskers.labels import STRATEGIES
 from brainsieve.maskers.multi import ManyImages, is_one_image
 from brainsieve.maskers.parameters import keep_parameters, naming, one_of
@@ -175,11 +175,10 @@ def warn_of_other_geometry(domain: SurfaceVertices, own: SurfaceVertices, name: 
         return
     different = [part for part in own.parts if not domain.meshes[part].same_geometry(own.meshes[part])]
     if different:
-        warnings.warn(
+        warn(
             f"{name}: the {' and '.join(different)} mesh has other coordinates or faces than that of the masker. "
             "Vertices are matched by their number; smoothing is on the mesh of the image.",
             RuntimeWarning,
-            stacklevel=6,
         )
 
 

@@ -6,7 +6,6 @@ A masker gives its content as plain arrays and words (`MaskerContent`); nothing 
 from __future__ import annotations
 
 import html
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.logs import warn
 from brainsieve.reporting.html_report import HTMLReport
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def masker_report(content: MaskerContent | None, title: str, engine: str = "matp
         raise ValueError(f"engine must be one of {', '.join(map(repr, ENGINES))}; {engine!r} was given.")
     if content is None:
         text = "This masker is not fitted, or was made with reports=False: there is nothing to show."
-        warnings.warn(text, stacklevel=3)
+        warn(text)
         body = f"<h1>{html.escape(title)}</h1><p class='warning'>{text}</p>"
         return HTMLReport(PAGE, body, {"title": html.escape(title)})
     parts = [

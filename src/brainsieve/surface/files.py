@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import gzip
 import os
-import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.mesh import Mesh
 from brainsieve.exceptions import CorruptImageError, MeshDimensionError
+from brainsieve.logs import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,9 +148,8 @@ def warn_of_other_side(path: Any, part: str) -> None:
     name = os.path.basename(os.fspath(path))
     other, marks = ("right", ("hemi-R", "rh.")) if part == "left" else ("left", ("hemi-L", "lh."))
     if any(name.startswith(mark) or f"_{mark}" in name for mark in marks):
-        warnings.warn(
+        warn(
             f"{name} was given for the {part} hemisphere; its name tells the {other} one. Were they swapped?",
-            stacklevel=5,
         )
 
 

@@ -7,7 +7,6 @@ regions back through it as often as it stands there, and nothing is held twice.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +18,7 @@ from brainsieve.engine.delaunay import delaunay_cotangents
 from brainsieve.engine.mesh import Mesh
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.smooth import SIGMA_PER_FWHM
+from brainsieve.logs import warn
 
 # A step of heat diffusion is as wide (standard deviation) as a typical edge: its matrix then has some 40
 # weights in a row, and wider kernels are several steps.
@@ -161,11 +161,10 @@ def mesh_steps(mesh: Mesh, fwhm: float, method: str) -> list[sparse.csr_array]:
         return [heat_step(mesh, sigma**2 / n_steps)] * n_steps
     n_steps = n_iterations(mesh, fwhm)
     if n_steps == 0:
-        warnings.warn(
+        warn(
             f"smoothing_fwhm={fwhm:g} mm is less than one round of neighbour averaging on {mesh.name} "
             f"({mesh.vertex_areas.mean():.2g} mm² for each vertex): nothing is smoothed there. "
             "smoothing_method='heat' smooths by any width.",
-            stacklevel=6,
         )
     return [neighbour_averaging(mesh)] * n_steps
 

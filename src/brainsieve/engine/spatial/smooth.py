@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +22,7 @@ from brainsieve.engine.spatial.grid import (
 )
 from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 from brainsieve.engine.spatial.separable import Separable
+from brainsieve.logs import warn
 
 # Standard deviations in one full width at half maximum.
 SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
@@ -60,7 +60,7 @@ def checked_fwhm(fwhm: Any, name: str = "smoothing_fwhm") -> Fwhm | None:
     if not np.isfinite(widths).all() or min(widths) < 0:
         raise ValueError(f"{name} must be finite and not negative, in mm; {fwhm!r} was given.")
     if not any(widths):
-        warnings.warn(f"{name}=0 does not smooth; None says so without this warning.", stacklevel=3)
+        warn(f"{name}=0 does not smooth; None says so without this warning.")
         return None
     return (widths[0], widths[1], widths[2])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from brainsieve.engine.temporal.settings import CleaningSettings
+from brainsieve.logs import warn
 
 EPS32 = float(np.finfo(np.float32).eps)
 # A confound that is so much like a cosine would be regressed out twice.
@@ -48,10 +48,9 @@ def butterworth_sections(
     nyquist = sampling_rate / 2
     low, high = (_below_nyquist(*cut, nyquist) for cut in (("low_pass", low_pass), ("high_pass", high_pass)))
     if low is not None and low == high:
-        warnings.warn(
+        warn(
             f"low_pass and high_pass are both at or above the Nyquist frequency, {nyquist:g} Hz; "
             "signals are not filtered.",
-            stacklevel=4,
         )
         return None
     band: Any
@@ -68,10 +67,9 @@ def _below_nyquist(name: str, cut_off: float | None, nyquist: float) -> float | 
     if cut_off is None or cut_off < nyquist:
         return cut_off
     lowered = nyquist * (1 - 10 * EPS32)
-    warnings.warn(
+    warn(
         f"{name}={cut_off:g} Hz is at or above the Nyquist frequency, {nyquist:g} Hz for t_r="
         f"{0.5 / nyquist:g} s; {lowered:g} Hz is used.{_period_hint(cut_off)}",
-        stacklevel=5,
     )
     return lowered
 
@@ -160,27 +158,22 @@ def cosine_confounds(
     if settings.high_pass is None:
         raise ValueError("filter='cosine' needs high_pass, the cut-off in hertz; it is None.")
     if settings.low_pass is not None:
-        warnings.warn(
-            f"filter='cosine' has no low-pass; low_pass={settings.low_pass:g} Hz is not used.", stacklevel=5
-        )
+        warn(f"filter='cosine' has no low-pass; low_pass={settings.low_pass:g} Hz is not used.")
     if settings.high_pass * tr >= 0.5:
-        warnings.warn(
+        warn(
             f"high_pass={settings.high_pass:g} Hz is at or above the Nyquist frequency of t_r={tr:g} s: "
             "cosines explain the whole run.",
-            stacklevel=5,
         )
     cosines = cosine_drift(n_samples, tr, settings.high_pass)
     if not cosines.shape[1]:
-        warnings.warn(
+        warn(
             f"A run of {n_samples} samples ({n_samples * tr:g} s) is too short for a cosine slower than "
             f"high_pass={settings.high_pass:g} Hz; nothing is filtered.",
-            stacklevel=5,
         )
         return None
     if confounds is not None and _resemble(cosines[kept], confounds[kept]):
-        warnings.warn(
+        warn(
             "confounds hold cosines already (correlation above 0.9); none are added by filter='cosine'.",
-            stacklevel=5,
         )
         return None
     return cosines

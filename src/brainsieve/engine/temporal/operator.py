@@ -8,7 +8,6 @@ the identity. Runs of many samples keep the steps: K would take n² memory and w
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -37,6 +36,7 @@ from brainsieve.engine.temporal.standardize import (
     percent_change,
     zscore,
 )
+from brainsieve.logs import warn
 
 __all__ = [
     "CleaningSettings",
@@ -92,9 +92,7 @@ class CleanRun:
             cosines = cosine_confounds(n_samples, kept, settings, confounds)
             confounds = _beside(confounds, cosines)
         if settings.detrend and self.n_kept == 1:
-            warnings.warn(
-                f"{name} has one sample; it cannot be detrended and is left as it is.", stacklevel=4
-            )
+            warn(f"{name} has one sample; it cannot be detrended and is left as it is.")
             self._detrend = False
         self._basis: NDArray | None = None
         if confounds is not None and confounds.shape[1]:
@@ -127,10 +125,9 @@ class CleanRun:
     def _confound_basis(self, confounds: NDArray, settings: CleaningSettings) -> NDArray[np.float64]:
         refuse_nonfinite(confounds)
         if not settings.standardize_confounds and not self._detrend:
-            warnings.warn(
+            warn(
                 "confounds are neither standardized nor detrended: they are not centred, and signals lose "
                 "part of their mean with them.",
-                stacklevel=5,
             )
         return orthonormal(
             self._before_confounds(confounds), confounds, settings.standardize_confounds, self.n_kept
@@ -141,10 +138,9 @@ class CleanRun:
         detrended_here = self._detrend and len(self._range) == self.n_kept
         if rank < self.n_kept - 1 - detrended_here:
             return False
-        warnings.warn(
+        warn(
             f"confounds (rank {rank}) explain everything in the {self.n_kept} samples kept: what is left of "
             "every signal is 0. Use fewer confounds.",
-            stacklevel=5,
         )
         return True
 
@@ -374,7 +370,7 @@ def plan_cleaning(
             "and the kept scans in sample_mask."
         )
     if settings.standardize is not None and n_samples == 1:
-        warnings.warn(f"{name} has one sample; it cannot be standardized and is left as it is.", stacklevel=3)
+        warn(f"{name} has one sample; it cannot be standardized and is left as it is.")
     parts, kept = [], []
     masks = _mask_of_each_run(sample_mask, n_samples, runs)
     for members, mask in masks:
@@ -426,9 +422,8 @@ def _mask_of_each_run(sample_mask: Any, n_samples: int, runs: Any) -> list[tuple
 
 def _warn_of_unused_filter(settings: CleaningSettings) -> None:
     if settings.filter is False and not (settings.low_pass is None and settings.high_pass is None):
-        warnings.warn(
+        warn(
             f"filter is False: low_pass={settings.low_pass} and high_pass={settings.high_pass} are not used.",
-            stacklevel=4,
         )
 
 

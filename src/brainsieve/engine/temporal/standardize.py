@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
+
+from brainsieve.logs import warn
 
 # A series whose spread after cleaning is a smaller share of what it was is constant, by the digits of the data.
 CONSTANT_SHARE = {4: 1e-6, 8: 1e-10}
@@ -62,10 +62,9 @@ def percent_change(series: NDArray, mean_before: NDArray, mean_removed: bool) ->
     reference = np.abs(mean + mean_before if mean_removed else mean)
     flat = reference < EPS
     if flat.any():
-        warnings.warn(
+        warn(
             f"standardize='psc': {int(flat.sum())} series have a mean of 0; their percent signal change is "
             "not defined and set to 0.",
-            stacklevel=6,
         )
     reference[flat] = np.inf
     series -= mean

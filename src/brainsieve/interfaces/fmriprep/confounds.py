@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.interfaces.fmriprep import columns, files, scrub
+from brainsieve.logs import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,10 +182,9 @@ def _checked_elements(strategy: Any) -> tuple[str, ...]:
         raise ValueError(f"strategy holds {unknown!r}; its elements must be among {ELEMENTS}.")
     elements = tuple(dict.fromkeys(strategy))
     if NON_STEADY in elements:
-        warnings.warn(
+        warn(
             f"{NON_STEADY!r} in strategy changes nothing: volumes that are not in a steady state are always "
             "left out of sample_mask.",
-            stacklevel=4,
         )
         elements = tuple(element for element in elements if element != NON_STEADY)
     if "compcor" in elements and "high_pass" not in elements:
@@ -221,13 +220,12 @@ def _checked_count(n_compcor: Any) -> int | None:
 def _announce(settings: Strategy) -> None:
     """Warn, once for all runs, of what the strategy as such does not do."""
     if not settings.elements:
-        warnings.warn("strategy is empty; the confounds are None.", stacklevel=3)
+        warn("strategy is empty; the confounds are None.")
     others = [element for element in settings.elements if element != "tedana"]
     if "tedana" in settings.elements and others:
-        warnings.warn(
+        warn(
             f"strategy has 'tedana', which uses '…_desc-ICA_mixing.tsv' and '…_desc-tedana_metrics.tsv' alone; "
             f"{others} are ignored.",
-            stacklevel=3,
         )
 
 
@@ -277,13 +275,12 @@ def _from_fmriprep(image: Path, settings: Strategy) -> tuple[pd.DataFrame, NDArr
     if "scrub" in settings.elements:
         keep &= ~_scrubbed(table, path, settings)
         if not keep.any():
-            warnings.warn(
+            warn(
                 f"{path.name}: all {len(table)} volumes are motion outliers or in segments of fewer than "
                 f"{settings.shortest_segment} volumes; sample_mask is empty. Raise fd_threshold "
                 f"({settings.fd_threshold} mm) or std_dvars_threshold ({settings.std_dvars_threshold}), lower "
                 "scrub, or leave this run out.",
                 RuntimeWarning,
-                stacklevel=4,
             )
     return _with_first_values(_numbers(table, names, path), path), keep
 
@@ -321,10 +318,9 @@ def _found(element: str, table: pd.DataFrame, path: Path, settings: Strategy) ->
     if element == "high_pass":
         found = columns.cosines(present)
         if not found.columns:
-            warnings.warn(
+            warn(
                 f"{path.name} has no cosine columns, as happens where a run is shorter than the period of the "
                 "high-pass filter; 'high_pass' adds nothing.",
-                stacklevel=7,
             )
         return found
     if element == "compcor":
@@ -367,9 +363,8 @@ def _with_first_values(chosen: pd.DataFrame, path: Path) -> pd.DataFrame:
     undefined = [name for name in chosen.columns if chosen[name].isna().any()]
     if undefined:
         rows = np.flatnonzero(chosen.isna().any(axis=1).to_numpy()).tolist()
-        warnings.warn(
+        warn(
             f"{path.name} has undefined values (n/a) in the columns {undefined}, rows {rows[:8]} (from 0); they "
             "are left as NaN, which cleaning refuses. Interpolate them, or leave these columns out.",
-            stacklevel=5,
         )
     return chosen

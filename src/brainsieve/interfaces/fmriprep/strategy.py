@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 from brainsieve.interfaces.fmriprep.confounds import load_confounds
+from brainsieve.logs import warn
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,9 @@ def load_confounds_strategy(
     accepted = [*preset.defaults, "global_signal", "demean"]
     ignored = [name for name in kwargs if name not in accepted]
     if ignored:
-        warnings.warn(
+        warn(
             f"denoise_strategy={denoise_strategy!r} does not use {ignored}, which are ignored; it takes "
             f"{accepted}.",
-            stacklevel=2,
         )
     chosen = {name: value for name, value in kwargs.items() if name in accepted}
     elements = preset.elements
