@@ -43,6 +43,10 @@ class BoundingBoxError(ValueError):
     """An image does not overlap the grid that it is to be resampled to."""
 
 
+class MissingFileError(FileNotFoundError, ValueError):
+    """There is no such file. A `ValueError` too: scripts catch that for images."""
+
+
 class CorruptImageError(ValueError):
     """A file's contents are not what its header or checksum promises."""
 
