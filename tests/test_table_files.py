@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from brainsieve.provenance import file_record, plain, versions, write_json
-from brainsieve.table_files import checked_table_path, distinct, frame_of, replacing, write_table
+from brainsieve.table_files import checked_table_path, distinct, frame_of, write_table
 
 
 @pytest.mark.parametrize(("suffix", "read"), [("tsv", "\t"), ("csv", ",")])
@@ -49,16 +49,6 @@ def test_a_folder_is_no_table(tmp_path):
     (tmp_path / "folder.tsv").mkdir()
     with pytest.raises(ValueError, match="is a folder"):
         checked_table_path(tmp_path / "folder.tsv")
-
-
-def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
-    path = tmp_path / "t.tsv"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as file:
-        file.write(b"half of the n")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of files are POSIX's")

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from brainsieve.whole_files import replacing
+
 PACKAGES = ("numpy", "scipy", "scikit-learn", "nibabel", "pandas", "isal")
 CHUNK_BYTES = 2**20
 
@@ -45,11 +47,15 @@ def file_record(path: str | os.PathLike) -> dict[str, Any]:
 
 def write_json(record: Mapping[str, Any], path: Path) -> None:
     """Write a record, whole or not at all."""
-    from brainsieve.table_files import replacing
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(json_bytes(record))
 
+
+def json_bytes(record: Mapping[str, Any]) -> bytes:
+    """A record as JSON in UTF-8."""
     text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as file:
-        file.write(text.encode() + b"\n")
+    # Bytes of a file's name that are no UTF-8 are lone surrogates in Python: JSON has an escape for them, the same.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def plain(value: Any) -> Any:

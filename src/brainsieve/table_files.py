@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
+
+from brainsieve.whole_files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,15 +61,19 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike, index_label: str |
     index_label : str, optional
         Header of the index, which is written only if this is given.
     """
-    path = checked_table_path(path)
-    with replacing(path) as file:
-        if path.suffix.lower() == ".parquet":
-            frame.to_parquet(file.name, index=index_label is not None)
-        else:
-            _write_text(frame, file.name, "\t" if path.suffix.lower() == ".tsv" else ",", index_label)
+    with replacing(checked_table_path(path)) as unfinished:
+        put_table(frame, unfinished, index_label)
 
 
-def _write_text(frame: pd.DataFrame, target: str | IO[str], separator: str, index_label: str | None) -> None:
+def put_table(frame: pd.DataFrame, path: Path, index_label: str | None = None) -> None:
+    """Write a data frame as `write_table` does, straight to a path that was checked."""
+    if path.suffix.lower() == ".parquet":
+        frame.to_parquet(path, index=index_label is not None)
+    else:
+        _write_text(frame, path, "\t" if path.suffix.lower() == ".tsv" else ",", index_label)
+
+
+def _write_text(frame: pd.DataFrame, target: Path | IO[str], separator: str, index_label: str | None) -> None:
     frame.to_csv(
         target,
         sep=separator,
@@ -106,30 +110,6 @@ def distinct(names: Sequence[str]) -> list[str]:
         seen.add(unique)
         result.append(unique)
     return result
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that takes its place if all goes well, and is gone if not."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.absolute().parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False
-    ) as file:
-        try:
-            yield file
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            file.close()
-            Path(file.name).unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _check_parquet(path: Path) -> None:
