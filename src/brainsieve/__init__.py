@@ -23,7 +23,7 @@ _SUBMODULES = (
     "surface",
 )
 
-__all__ = ["EXPAND_PATH_WILDCARDS", "__version__", "extract_many", *_SUBMODULES]
+__all__ = ["EXPAND_PATH_WILDCARDS", "__version__", "clear_plans", "extract_many", *_SUBMODULES]
 
 
 def __getattr__(name: str) -> Any:
@@ -34,6 +34,10 @@ def __getattr__(name: str) -> Any:
         from brainsieve.maskers.many import extract_many
 
         return extract_many
+    if name == "clear_plans":
+        from brainsieve.engine.plans import clear_plans
+
+        return clear_plans
     raise AttributeError(f"module 'brainsieve' has no attribute {name!r}")
 
 

@@ -90,5 +90,5 @@ def check_linear(operator, block, expected, scale, rng):
     products = ((expected * signals).sum(), (block * back).sum())
     size = np.abs(expected * signals).sum() + np.abs(block * back).sum() + 1
     assert_allclose(*products, atol=ROUNDING * size)
-    if hasattr(operator, "tosparse"):
+    if operator.is_sparse:
         assert_allclose(block @ operator.tosparse().toarray().T, expected, atol=ROUNDING * scale)

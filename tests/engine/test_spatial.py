@@ -14,7 +14,8 @@ from scipy import ndimage, sparse, stats
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.spatial.average import Average, Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import DenseMaps, LeastSquares
-from brainsieve.engine.spatial.plan import Chain, cached_plan, compose, fold
+from brainsieve.engine.spatial.operator import Chain, compose
+from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.reduce import Reduce
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, Interpolate, resample
 from brainsieve.engine.spatial.select import Select
@@ -85,7 +86,7 @@ def test_linear_operators_keep_their_contract(name):
     assert_allclose(pickle.loads(pickle.dumps(operator)).forward(x), out)
     one_by_one = np.vstack([operator.forward(row[None]) for row in x])
     assert_allclose(one_by_one, out, atol=1e-12)
-    if hasattr(operator, "tosparse"):
+    if operator.is_sparse:
         assert_allclose(x @ operator.tosparse().toarray().T, out, atol=1e-9)
 
 
@@ -252,18 +253,6 @@ def test_wrong_widths_of_smoothing_are_named(fwhm, error, words):
 def test_no_width_warns_and_does_not_smooth():
     with pytest.warns(UserWarning, match="does not smooth"):
         assert checked_fwhm(0) is None
-
-
-def test_a_plan_is_built_once_for_each_key():
-    built = []
-
-    def build():
-        built.append(1)
-        return Select(np.arange(3), 5)
-
-    first = cached_plan(("test", 1), build)
-    assert cached_plan(("test", 1), build) is first
-    assert len(built) == 1
 
 
 def test_grids_are_equal_up_to_a_thousandth_of_a_voxel():

@@ -13,7 +13,8 @@ from scipy import linalg, ndimage, sparse
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.spatial.average import Average, Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import LeastSquares
-from brainsieve.engine.spatial.plan import compose, fold
+from brainsieve.engine.spatial.operator import compose
+from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.reduce import REDUCTIONS, Reduce
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, Interpolate, resample
 from brainsieve.engine.spatial.select import Select

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import threading
-import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -19,7 +16,8 @@ from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.spatial import plan
 from brainsieve.engine.spatial.average import Average, Regions, SparseOperator
 from brainsieve.engine.spatial.least_squares import LeastSquares
-from brainsieve.engine.spatial.plan import Chain, PlanCache, compose, fold, held_bytes
+from brainsieve.engine.spatial.operator import Chain, compose
+from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.reduce import Reduce
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.spatial.select import Select
@@ -165,65 +163,3 @@ def test_chains_of_chains_are_flat():
 def test_an_unknown_way_to_fold_is_refused():
     with pytest.raises(ValueError, match="stepwise"):
         fold([smooth(SOURCE, 3.0), smooth(SOURCE, 3.0)], "quickly")
-
-
-@dataclass
-class Sized:
-    nbytes: int
-
-
-def test_the_least_recently_used_plans_are_dropped():
-    cache = PlanCache(max_bytes=100)
-    built = []
-
-    def get(key, size=40):
-        return cache.get(key, lambda: built.append(key) or Sized(size))
-
-    for key in ("a", "b", "a", "c", "a", "b"):
-        get(key)
-    assert built == ["a", "b", "c", "b"]
-    # A plan that is larger than the cache is kept until the next one comes.
-    assert get("large", 1000) is get("large", 1000)
-    get("a")
-    assert built == ["a", "b", "c", "b", "large", "a"]
-
-
-def test_a_plan_is_built_once_by_many_threads():
-    cache, built, got = PlanCache(100), [], []
-
-    def build():
-        time.sleep(0.02)
-        built.append(1)
-        return Sized(1)
-
-    threads = [threading.Thread(target=lambda: got.append(cache.get("key", build))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(built) == 1
-    assert all(one is got[0] for one in got)
-
-
-def test_a_plan_that_cannot_be_built_is_tried_again():
-    cache = PlanCache(100)
-
-    def fail():
-        raise ValueError("no voxel left")
-
-    for _ in range(2):
-        with pytest.raises(ValueError, match="no voxel left"):
-            cache.get("key", fail)
-    assert cache.get("key", lambda: Sized(1)).nbytes == 1
-
-
-def test_plans_are_measured_through_dataclasses_and_lists():
-    @dataclass
-    class Recipe:
-        space: object
-        beside: object
-        name: str = "x"
-
-    mean = ends(SOURCE, 0)["mean"]
-    assert held_bytes(Recipe(mean, [mean, None])) == 2 * mean.nbytes
-    assert held_bytes("neither") == 0

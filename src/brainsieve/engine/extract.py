@@ -20,9 +20,7 @@ from scipy import sparse
 
 from brainsieve.engine.source.base import Block, Source
 from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.engine.spatial.least_squares import LeastSquares
 from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.temporal.operator import TemporalOperator
 from brainsieve.engine.threads import available_cpus, single_threaded_blas
 
@@ -110,7 +108,7 @@ def extract(
     takers = _stacked(sinks)
     needed = _needed_samples(source, requests)
     guard = FiniteGuard(source)
-    whole_samples = not all(_takes_some_points(request.space) for request in requests)
+    whole_samples = not all(request.space.takes_ranges_of_points for request in requests)
     threads = n_threads or available_cpus()
     with single_threaded_blas(), ThreadPoolExecutor(threads, "brainsieve-space") as pool:
         with closing(_blocks(source, needed, whole_samples)) as blocks:
@@ -254,17 +252,15 @@ class LinearSink(Sink):
 
     def __init__(self, source: Source, request: Request) -> None:
         super().__init__(source, request)
-        self._by_points = source.points_first and _takes_some_points(request.space)
+        self._by_points = source.points_first and request.space.takes_ranges_of_points
         self._of_points: _PointRanges | None = None
         self._missing: NDArray[np.float64] | None = None
         self._of_ones: NDArray[np.float64] | None = None
         if source.inter != 0:
             ones = np.ones((1, source.domain.n_points))
-            space = request.space
             # Blocks of points are summed by the maps alone; the solution follows when all have come.
-            if self._by_points and isinstance(space, LeastSquares):
-                space = space.maps
-            self._of_ones = space.forward(ones)[0]
+            space = request.space.sums if self._by_points else None
+            self._of_ones = (space or request.space).forward(ones)[0]
             self.values += (source.inter * self._of_ones).astype(request.dtype)
 
     def _take(self, stored: NDArray, finite: NDArray[np.bool_] | None, out: NDArray, points: slice) -> None:
@@ -272,7 +268,7 @@ class LinearSink(Sink):
             self._add_points(stored, finite, out, points)
             return
         space = self.request.space
-        if isinstance(space, Select) and not self.source.is_scaled:
+        if not space.mixes_points and not self.source.is_scaled:
             space.forward_into(stored, out)
             return
         features = space.forward(stored)
@@ -285,9 +281,9 @@ class LinearSink(Sink):
     ) -> None:
         """Add what a block of points gives to the features that it touches, and to no others."""
         rows, space = self._at_points(points)
-        if isinstance(space, Select):
+        if not space.mixes_points and space.support is not None:
             # Each of these features is one point of this block: it is complete.
-            values = stored.T[_as_range(space.points)].T
+            values = stored.T[_as_range(space.support)].T
             if self.source.is_scaled:
                 values = values * self.source.slope + self.source.inter
             _put_columns(out, rows, values)
@@ -345,7 +341,7 @@ class Stack:
 
     def __init__(self, sinks: Sequence[LinearSink]) -> None:
         self._sinks = sinks
-        spaces = [sink.request.space.tosparse() for sink in sinks]  # type: ignore[attr-defined]
+        spaces = [sink.request.space.tosparse() for sink in sinks]
         self._space = SparseOperator(sparse.vstack(spaces, format="csr"), copy=False)
         self._ends = np.cumsum([0, *(space.shape[0] for space in spaces)])
 
@@ -429,10 +425,9 @@ class NonlinearSink(Sink):
 def _make_sink(source: Source, request: Request) -> Sink:
     if not request.space.is_linear:
         return NonlinearSink(source, request)
-    mixes = not isinstance(request.space, Select)
     # float32 holds these exactly; wider integers would lose digits before the difference is taken.
     exact = source.dtype == np.float32 or source.dtype.itemsize <= 2
-    if mixes and exact and np.dtype(request.dtype) == np.float32:
+    if request.space.mixes_points and exact and np.dtype(request.dtype) == np.float32:
         return DeviationSink(source, request)
     return LinearSink(source, request)
 
@@ -443,7 +438,7 @@ def _stacked(sinks: Sequence[Sink]) -> list[Sink | Stack]:
         sink
         for sink in sinks
         if type(sink) is LinearSink
-        and isinstance(sink.request.space, SparseOperator)
+        and sink.request.space.is_stackable
         and not sink.request.omit_nonfinite
         and not sink.request.clip
         and not sink.source.points_first
@@ -516,28 +511,12 @@ def _by_rows(
         task.result()
 
 
-def _takes_some_points(space: SpatialOperator) -> bool:
-    return isinstance(space, Select | SparseOperator | LeastSquares)
-
-
 class _PointRanges:
-    """An operator, range by range of its points: A[:, points] without the rows that are 0 there.
-
-    Attributes
-    ----------
-    solution : array or None
-        What sums over all points are multiplied by in the end.
-    """
+    """The ranges of an operator, of which the last is kept."""
 
     def __init__(self, space: SpatialOperator) -> None:
-        self.solution: NDArray[np.float64] | None = None
-        self._space = space
-        if isinstance(space, LeastSquares):
-            self.solution = space.solution
-            space = space.maps
-        self._matrix: Any = None
-        if not isinstance(space, Select):
-            self._matrix = sparse.csc_array(space.tosparse())  # type: ignore[attr-defined]
+        self._ranges = space.ranges()
+        self.solution = self._ranges.solution
         self._last: tuple[tuple[int, int], tuple[NDArray[np.intp], SpatialOperator]] | None = None
 
     def at(self, points: slice) -> tuple[NDArray[np.intp], SpatialOperator]:
@@ -545,20 +524,8 @@ class _PointRanges:
         key = (points.start, points.stop)
         # Blocks come once each: what was made for the one before is of no more use.
         if self._last is None or self._last[0] != key:
-            self._last = (key, self._made(points))
+            self._last = (key, self._ranges.at(points))
         return self._last[1]
-
-    def _made(self, points: slice) -> tuple[NDArray[np.intp], SpatialOperator]:
-        n_points = points.stop - points.start
-        if self._matrix is None:
-            assert isinstance(self._space, Select)
-            taken = self._space.points
-            rows = np.flatnonzero((taken >= points.start) & (taken < points.stop))
-            return rows, Select(taken[rows] - points.start, n_points)
-        part = self._matrix[:, points]
-        rows, position = np.unique(part.indices, return_inverse=True)
-        compact = sparse.csc_array((part.data, position, part.indptr), shape=(len(rows), n_points))
-        return rows.astype(np.intp), SparseOperator(compact, copy=False)
 
 
 def _put_columns(out: NDArray, columns: NDArray[np.intp], values: NDArray) -> None:

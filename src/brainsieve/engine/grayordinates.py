@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.engine.domain import Domain, VoxelGrid, apply_affine
+from brainsieve.engine.lazy import lazy_property
 
 # What CIFTI writes before the names of structures; left out here.
 STRUCTURE_PREFIX = "CIFTI_STRUCTURE_"
@@ -159,11 +159,11 @@ class Grayordinates(Domain):
 
     # -- what a domain is asked ------------------------------------------------------------------------
 
-    @cached_property
+    @lazy_property
     def n_points(self) -> int:
         return sum(model.n_points for model in self.models)
 
-    @cached_property
+    @lazy_property
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         for model in self.models:
@@ -207,7 +207,7 @@ class Grayordinates(Domain):
     def has_voxels(self) -> bool:
         return any(not model.is_surface for model in self.models)
 
-    @cached_property
+    @lazy_property
     def spans(self) -> tuple[slice, ...]:
         """Points of each model."""
         ends = np.cumsum([0, *(model.n_points for model in self.models)]).tolist()
@@ -396,7 +396,7 @@ class Parcels(Domain):
     def n_points(self) -> int:
         return len(self.names)
 
-    @cached_property
+    @lazy_property
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(repr(self.names).encode(), digest_size=16)
         if self.dense is not None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from brainsieve.engine.domain import Domain
+from brainsieve.engine.lazy import lazy_property
 
 HEMISPHERES = ("left", "right")
 
@@ -52,7 +52,7 @@ class Mesh:
     def n_vertices(self) -> int:
         return len(self.coordinates)
 
-    @cached_property
+    @lazy_property
     def fingerprint(self) -> str:
         """A digest of coordinates and faces."""
         digest = hashlib.blake2b(digest_size=16)
@@ -68,7 +68,7 @@ class Mesh:
             self.coordinates, other.coordinates, rtol=1e-5, atol=1e-4
         )
 
-    @cached_property
+    @lazy_property
     def face_normals(self) -> NDArray[np.float64]:
         """Normals of the faces, their length twice the face's area in mm²; (n_faces, 3)."""
         corners = self.coordinates.astype(np.float64)[self.faces]
@@ -76,14 +76,14 @@ class Mesh:
             np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), dtype=np.float64
         )
 
-    @cached_property
+    @lazy_property
     def vertex_areas(self) -> NDArray[np.float64]:
         """A third of the area of the faces around each vertex, in mm²; (n_vertices,)."""
         thirds = np.linalg.norm(self.face_normals, axis=1) / 6.0
         counts = np.bincount(self.faces.ravel(), np.repeat(thirds, 3), minlength=self.n_vertices)
         return np.asarray(counts, dtype=np.float64)
 
-    @cached_property
+    @lazy_property
     def adjacency(self) -> sparse.csr_array:
         """1 where two vertices share an edge; symmetric, (n_vertices, n_vertices)."""
         a, b, c = self.faces.T
@@ -159,7 +159,7 @@ class SurfaceVertices(Domain):
         ordered = {part: int(self.sizes[part]) for part in HEMISPHERES if part in self.sizes}
         object.__setattr__(self, "sizes", ordered)
 
-    @cached_property
+    @lazy_property
     def n_points(self) -> int:
         return sum(self.sizes.values())
 
@@ -167,13 +167,13 @@ class SurfaceVertices(Domain):
     def parts(self) -> tuple[str, ...]:
         return tuple(self.sizes)
 
-    @cached_property
+    @lazy_property
     def spans(self) -> dict[str, slice]:
         """Points of each part."""
         ends = np.cumsum([0, *self.sizes.values()]).tolist()
         return {part: slice(a, b) for part, a, b in zip(self.sizes, ends[:-1], ends[1:], strict=True)}
 
-    @cached_property
+    @lazy_property
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(repr(tuple(self.sizes.items())).encode(), digest_size=16)
         for part, mesh in sorted((self.meshes or {}).items()):

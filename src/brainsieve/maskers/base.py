@@ -24,9 +24,9 @@ from brainsieve._version import __version__
 from brainsieve.caching import cached, digest, effective_level, memory_for
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.extract import Progress, Request, stream
+from brainsieve.engine.plans import cached_plan
 from brainsieve.engine.source import open_source, read_sample
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.spatial.plan import cached_plan
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.temporal.operator import (
     CleaningSettings,

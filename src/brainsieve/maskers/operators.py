@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -35,7 +33,7 @@ class MaskerOperator(LinearOperator):
     def _rmatmat(self, X: NDArray) -> NDArray:
         return self._space.adjoint(np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)).T
 
-    def tosparse(self) -> Any:
+    def tosparse(self) -> sparse.csr_array:
         """The matrix as ``scipy.sparse.csr_array``.
 
         Raises
@@ -43,10 +41,4 @@ class MaskerOperator(LinearOperator):
         TypeError
             Where the operator is applied step by step because its matrix would be too full to hold.
         """
-        make: Any = getattr(self._space, "tosparse", None)
-        if make is None:
-            raise TypeError(
-                f"{type(self._space).__name__} is applied step by step; its matrix would not be sparse. "
-                "Use it as a LinearOperator."
-            )
-        return sparse.csr_array(make())
+        return self._space.tosparse()

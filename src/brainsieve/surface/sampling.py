@@ -14,11 +14,11 @@ from scipy import sparse
 from brainsieve.engine.domain import VoxelGrid, apply_affine
 from brainsieve.engine.extract import Request, extract
 from brainsieve.engine.mesh import Mesh
+from brainsieve.engine.plans import cached_plan
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.sequence import scaled
 from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.engine.spatial.plan import cached_plan
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.surface.files import load_surf_mesh
 from brainsieve.surface.meshes import geometry_of

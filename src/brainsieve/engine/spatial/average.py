@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
+from brainsieve.engine.spatial.operator import NS_PER_WEIGHT, PointRanges, Renumber, SpatialOperator
 
 # From this many weights one sample takes milliseconds, which is worth a thread.
 COSTLY_WEIGHTS = 500_000
@@ -17,7 +20,40 @@ COSTLY_WEIGHTS = 500_000
 TILE_VALUES = 2**18
 
 
-class SparseOperator(SpatialOperator):
+class WeightedSums(SpatialOperator):
+    """Linear operators whose features are weighted sums of many points, with a sparse matrix.
+
+    Attributes
+    ----------
+    n_weights : int
+        Weights that are not 0.
+    """
+
+    is_sparse = True
+    takes_ranges_of_points = True
+
+    @property
+    @abstractmethod
+    def n_weights(self) -> int: ...
+
+    @property
+    def work(self) -> float:
+        return NS_PER_WEIGHT * self.n_weights
+
+    @property
+    def sums(self) -> WeightedSums:
+        return self
+
+    def ranges(self) -> PointRanges:
+        return MatrixRanges(self)
+
+    def gram(self) -> NDArray[np.float64]:
+        """A Aᵀ of shape (n_features, n_features)."""
+        matrix = self.tosparse()
+        return np.asarray((matrix @ matrix.T).toarray())
+
+
+class SparseOperator(WeightedSums):
     """Any linear operator with a sparse matrix.
 
     Sums are in float64: 2**14 voxels of 10-bit intensities already fill the 24 bits of a float32 significand.
@@ -28,6 +64,8 @@ class SparseOperator(SpatialOperator):
     copy : bool, default=True
         False: the arrays of a float64 CSR matrix are taken over, and changed.
     """
+
+    is_stackable = True
 
     def __init__(self, matrix: Any, copy: bool = True) -> None:
         # A copy of our own, tidied: SciPy sorts indices in place, together with data that are shared.
@@ -101,11 +139,27 @@ class SparseOperator(SpatialOperator):
         return scattered
 
     def tosparse(self) -> sparse.csr_array:
-        """The matrix, of shape (n_features, n_points)."""
         m = self._matrix
         return sparse.csr_array(
             (m.data, self._support[m.indices], m.indptr), shape=(self.n_features, self.n_points)
         )
+
+
+class MatrixRanges(PointRanges):
+    """Weighted sums, range by range of their points."""
+
+    def __init__(self, sums: WeightedSums, solution: NDArray[np.float64] | None = None) -> None:
+        self.sums, self.solution = sums, solution
+        # By columns: a range of points is then one piece of its arrays.
+        self._matrix = sparse.csc_array(sums.tosparse())
+
+    def at(self, points: slice) -> tuple[NDArray[np.intp], SparseOperator]:
+        part = self._matrix[:, points]
+        rows, position = np.unique(part.indices, return_inverse=True)
+        compact = sparse.csc_array(
+            (part.data, position, part.indptr), shape=(len(rows), points.stop - points.start)
+        )
+        return rows.astype(np.intp), SparseOperator(compact, copy=False)
 
 
 def _positions(used: NDArray[np.bool_], support: NDArray, points: NDArray) -> NDArray[np.int32]:
@@ -116,7 +170,7 @@ def _positions(used: NDArray[np.bool_], support: NDArray, points: NDArray) -> ND
     return np.searchsorted(support, points).astype(np.int32)
 
 
-class Regions(SpatialOperator):
+class Regions(WeightedSums):
     """Mean or sum of the points that carry each code, known by the points alone.
 
     The same operator as `Average`, in a quarter of its memory: for chains that are folded, whose regions are
@@ -162,14 +216,19 @@ class Regions(SpatialOperator):
         points = new_number(self._points.astype(np.intp)).astype(self._points.dtype)
         return Regions(points, self._ends, n_points, self._strategy)
 
-    def row(self, feature: int) -> tuple[NDArray, NDArray[np.float64]]:
-        """Points of a region and their weights."""
-        points = self._points[self._ends[feature] : self._ends[feature + 1]]
-        weight = 1.0 if self._strategy == "sum" else 1.0 / max(1, len(points))
-        return points, np.full(len(points), weight)
+    @property
+    def is_kept_for_folding(self) -> bool:
+        return True
+
+    def rows(self) -> Iterator[tuple[NDArray, NDArray]]:
+        for start, stop in pairwise(self._ends):
+            n = int(stop - start)
+            yield self._points[start:stop], np.full(n, 1.0 if self._strategy == "sum" else 1.0 / max(1, n))
+
+    def as_applied(self) -> SparseOperator:
+        return SparseOperator(self.tosparse(), copy=False)
 
     def tosparse(self) -> sparse.csr_array:
-        """The matrix, of shape (n_features, n_points)."""
         counts = np.diff(self._ends)
         weights = np.ones(len(self._points))
         if self._strategy == "mean":
@@ -177,10 +236,10 @@ class Regions(SpatialOperator):
         return sparse.csr_array((weights, self._points, self._ends), shape=(self.n_features, self.n_points))
 
     def _forward(self, block: NDArray) -> NDArray:
-        return SparseOperator(self.tosparse()).forward(block)
+        return self.as_applied().forward(block)
 
     def _adjoint(self, signals: NDArray) -> NDArray:
-        return SparseOperator(self.tosparse()).adjoint(signals)
+        return self.as_applied().adjoint(signals)
 
 
 class Average(SparseOperator):

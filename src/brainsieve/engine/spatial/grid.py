@@ -11,11 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
+from brainsieve.engine.spatial.operator import SpatialOperator, Weights
 
 Shape = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
+
+# Weights smaller than this share of their region's largest are dropped.
+NEGLIGIBLE = 1e-7
+# Room for weights at first; it doubles as it is filled.
+FIRST_WEIGHTS = 2**20
 
 
 class GridOperator(SpatialOperator):
@@ -30,19 +36,6 @@ class GridOperator(SpatialOperator):
     target_shape: Shape
     is_costly = True
 
-    @property
-    @abstractmethod
-    def work(self) -> float:
-        """About how many nanoseconds a sample takes, on one core."""
-
-    @abstractmethod
-    def restricted(self, points: NDArray[np.intp]) -> tuple[GridOperator, Renumber]:
-        """The operator for some target points (it may give others too), and how points are numbered then."""
-
-    def on_reach(self) -> tuple[GridOperator, Box] | None:
-        """The operator on the box of the source that it reads, and that box; None if it reads everything."""
-        return None
-
     @abstractmethod
     def adjoint_of_points(
         self, points: NDArray[np.intp], weights: NDArray[np.float64], negligible: float
@@ -51,6 +44,26 @@ class GridOperator(SpatialOperator):
 
         Weights below `negligible` of the largest are left out.
         """
+
+    def weights_before(self, weights: Weights, most: float) -> sparse.csr_array | None:
+        # Arrays that grow in place: rows gathered in lists and put together would need the memory twice.
+        indices = np.empty(FIRST_WEIGHTS, np.int32 if self.n_points < 2**31 else np.int64)
+        values = np.empty(FIRST_WEIGHTS)
+        ends = [0]
+        for points, of_points in weights.rows():
+            moved = self.adjoint_of_points(points.astype(np.intp), of_points, NEGLIGIBLE)
+            first, last = ends[-1], ends[-1] + len(moved[0])
+            if last > most:
+                return None
+            if last > len(values):
+                for grown in (indices, values):
+                    grown.resize(max(last, 2 * len(grown)), refcheck=False)
+            indices[first:last], values[first:last] = moved
+            ends.append(last)
+        for grown in (indices, values):
+            grown.resize(ends[-1], refcheck=False)
+        shape = (len(ends) - 1, self.n_points)
+        return sparse.csr_array((values, indices, np.array(ends, indices.dtype)), shape=shape)
 
 
 def box_of(points: NDArray[np.intp], shape: Shape) -> Box:

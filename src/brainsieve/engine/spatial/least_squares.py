@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
+from brainsieve.engine.spatial.average import MatrixRanges, SparseOperator, WeightedSums
+from brainsieve.engine.spatial.operator import PointRanges, Renumber, SpatialOperator
 
 # Maps are held as float64 up to this size; beyond it in their own dtype, which costs a cast for each block.
 FLOAT64_BYTES = 2**27
@@ -29,11 +29,13 @@ class LeastSquares(SpatialOperator):
 
     Attributes
     ----------
-    maps : SpatialOperator
+    maps : WeightedSums
         M, the product to which the solution is applied.
     """
 
-    def __init__(self, maps: SparseOperator | DenseMaps, inverse_gram: NDArray[np.float64]) -> None:
+    takes_ranges_of_points = True
+
+    def __init__(self, maps: WeightedSums, inverse_gram: NDArray[np.float64]) -> None:
         self.maps = maps
         self._inverse_gram = inverse_gram
         self.n_features, self.n_points = maps.n_features, maps.n_points
@@ -52,9 +54,8 @@ class LeastSquares(SpatialOperator):
         ValueError
             If a weight is NaN or infinite.
         """
-        operator: SparseOperator | DenseMaps
-        operator = SparseOperator(maps) if sparse.issparse(maps) else DenseMaps(maps)
-        gram = gram_matrix(operator)
+        operator: WeightedSums = SparseOperator(maps) if sparse.issparse(maps) else DenseMaps(maps)
+        gram = operator.gram()
         if not np.isfinite(gram).all():
             bad = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
             raise ValueError(
@@ -63,7 +64,7 @@ class LeastSquares(SpatialOperator):
         return cls(operator, inverse_gram(gram))
 
     @property
-    def support(self) -> NDArray[np.intp]:
+    def support(self) -> NDArray[np.intp] | None:
         return self.maps.support
 
     @property
@@ -71,16 +72,24 @@ class LeastSquares(SpatialOperator):
         return self.maps.nbytes + self._inverse_gram.nbytes
 
     @property
-    def solution(self) -> NDArray[np.float64]:
-        """G⁺ of shape (n_features, n_features): signals are ``(X Mᵀ) G⁺``."""
-        return self._inverse_gram
+    def work(self) -> float:
+        return self.maps.work
+
+    @property
+    def sums(self) -> WeightedSums:
+        return self.maps
+
+    def ranges(self) -> PointRanges:
+        return MatrixRanges(self.maps, self._inverse_gram)
 
     def renumbered(self, renumber: Renumber, n_points: int) -> LeastSquares:
-        return self.on(self.maps.renumbered(renumber, n_points))
+        return self.on_sums(self.maps.renumbered(renumber, n_points))
 
-    def on(self, maps: SparseOperator | DenseMaps) -> LeastSquares:
+    def on_sums(self, sums: SpatialOperator) -> LeastSquares:
         """The same solution with M R in the place of M: maps that images reach through R."""
-        return LeastSquares(maps, self._inverse_gram)
+        if not isinstance(sums, WeightedSums):
+            raise TypeError(f"Least squares are solved on weighted sums, not on {type(sums).__name__}.")
+        return LeastSquares(sums, self._inverse_gram)
 
     def _forward(self, block: NDArray) -> NDArray:
         return self.maps.forward(block) @ self._inverse_gram
@@ -89,7 +98,7 @@ class LeastSquares(SpatialOperator):
         return self.maps.adjoint(signals @ self._inverse_gram)
 
 
-class DenseMaps(SpatialOperator):
+class DenseMaps(WeightedSums):
     """A linear operator whose matrix is full, but for points where it is 0 throughout.
 
     Parameters
@@ -151,26 +160,20 @@ class DenseMaps(SpatialOperator):
             scattered[:, self._support[chunk]] = signals @ self.weights(chunk)
         return scattered
 
+    def gram(self) -> NDArray[np.float64]:
+        gram = np.zeros((self.n_features, self.n_features))
+        for chunk in self.chunks():
+            weights = self.weights(chunk)
+            gram += weights @ weights.T
+        return gram
+
     def tosparse(self) -> sparse.csr_array:
-        """The matrix, of shape (n_features, n_points)."""
         compact = sparse.csr_array(self._matrix)
         support = self._support.astype(np.int32) if self.n_points < 2**31 else self._support
         return sparse.csr_array(
             (compact.data, support[compact.indices], compact.indptr),
             shape=(self.n_features, self.n_points),
         )
-
-
-def gram_matrix(maps: SparseOperator | DenseMaps) -> NDArray[np.float64]:
-    """M Mᵀ of shape (n_maps, n_maps)."""
-    if isinstance(maps, DenseMaps):
-        gram = np.zeros((maps.n_features, maps.n_features))
-        for chunk in maps.chunks():
-            weights = maps.weights(chunk)
-            gram += weights @ weights.T
-        return gram
-    matrix = maps.tosparse()
-    return np.asarray((matrix @ matrix.T).toarray())
 
 
 def inverse_gram(gram: NDArray[np.float64]) -> NDArray[np.float64]:

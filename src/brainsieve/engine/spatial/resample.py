@@ -8,13 +8,13 @@ of the matrix are made for the target points that an average needs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from brainsieve.engine.domain import VoxelGrid, apply_affine
+from brainsieve.engine.lazy import lazy_property
 from brainsieve.engine.spatial.grid import GridOperator, Shape
 from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 from brainsieve.engine.spatial.separable import Separable
@@ -159,7 +159,7 @@ class Interpolate(GridOperator):
         volume = ndimage.affine_transform(coefficients, linear, offset, self.target_shape, **how)
         return np.asarray(volume).ravel(order="F")
 
-    @cached_property
+    @lazy_property
     def _kept_coordinates(self) -> NDArray[np.float64]:
         return self._coordinates(np.arange(self.n_features))
 
@@ -193,7 +193,7 @@ class Interpolate(GridOperator):
         kept = np.abs(sums) > negligible * np.abs(sums).max(initial=0.0)
         return used[kept], sums[kept]
 
-    @cached_property
+    @lazy_property
     def _prefilter(self) -> Separable | None:
         """From voxels to spline coefficients; None where they are the same."""
         if self._order <= 1:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
+from brainsieve.engine.spatial.operator import PointRanges, Renumber, SpatialOperator
 
 
 class Select(SpatialOperator):
@@ -26,7 +26,11 @@ class Select(SpatialOperator):
         If `points` are not a list of whole numbers in 0 … n_points - 1.
     """
 
-    def __init__(self, points: NDArray, n_points: int) -> None:
+    mixes_points = False
+    is_sparse = True
+    takes_ranges_of_points = True
+
+    def __init__(self, points: ArrayLike, n_points: int) -> None:
         self.n_points = int(n_points)
         self.points = _checked_points(points, self.n_points)
         self.n_features = len(self.points)
@@ -41,6 +45,13 @@ class Select(SpatialOperator):
     @property
     def nbytes(self) -> int:
         return self.points.nbytes
+
+    @property
+    def is_identity(self) -> bool:
+        return np.array_equal(self.points, np.arange(self.n_points))
+
+    def ranges(self) -> PointRanges:
+        return SelectedRanges(self)
 
     def renumbered(self, renumber: Renumber, n_points: int) -> Select:
         return Select(renumber(self.points), n_points)
@@ -67,13 +78,24 @@ class Select(SpatialOperator):
         return scattered
 
     def tosparse(self) -> sparse.csr_array:
-        """The matrix, of shape (n_features, n_points)."""
         ones = np.ones(self.n_features)
         starts = np.arange(self.n_features + 1)
         return sparse.csr_array((ones, self.points, starts), shape=(self.n_features, self.n_points))
 
 
-def _checked_points(points: NDArray, n_points: int) -> NDArray[np.intp]:
+class SelectedRanges(PointRanges):
+    """A selection, range by range of its points."""
+
+    def __init__(self, select: Select) -> None:
+        self.sums = self._select = select
+
+    def at(self, points: slice) -> tuple[NDArray[np.intp], Select]:
+        taken = self._select.points
+        rows = np.flatnonzero((taken >= points.start) & (taken < points.stop))
+        return rows, Select(taken[rows] - points.start, points.stop - points.start)
+
+
+def _checked_points(points: ArrayLike, n_points: int) -> NDArray[np.intp]:
     points = np.asarray(points)
     if points.ndim != 1 or (points.size and points.dtype.kind not in "iu"):
         raise TypeError(

@@ -20,9 +20,10 @@ from brainsieve.engine.spatial.grid import (
     Shape,
     box_of,
     filled_box,
+    points_of,
     weights_in_box,
 )
-from brainsieve.engine.spatial.operator import Renumber
+from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 
 # Multiplications and additions in a nanosecond, and nanoseconds to bring a value in and out, on one core.
 FLOPS_PER_NS = 60.0
@@ -68,8 +69,10 @@ class Separable(GridOperator):
     def nbytes(self) -> int:
         return sum(m.nbytes for m in self.matrices)
 
-    def after(self, first: Separable) -> Separable:
-        """This operator applied after another, as one."""
+    def merged_after(self, first: SpatialOperator) -> Separable | None:
+        """After another separable operator: products of small matrices."""
+        if not isinstance(first, Separable):
+            return None
         matrices: list[NDArray] = [np.empty(0)] * 3
         for axis in range(3):
             matrices[first.order[axis]] = self.matrices[axis] @ first.matrices[first.order[axis]]
@@ -83,8 +86,8 @@ class Separable(GridOperator):
             matrices[axis] = self.matrices[axis][part]
         return Separable(matrices, self.order), InBox(box, self.target_shape)
 
-    def on_reach(self) -> tuple[Separable, Box]:
-        return Separable(self._cut, self.order), self.reach
+    def on_reach(self) -> tuple[Separable, NDArray[np.intp]]:
+        return Separable(self._cut, self.order), points_of(self.reach, self.source_shape)
 
     def _forward(self, block: NDArray) -> NDArray:
         dtype = np.dtype(np.float32 if block.dtype == np.float32 else np.float64)

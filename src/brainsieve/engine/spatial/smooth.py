@@ -18,6 +18,7 @@ from brainsieve.engine.spatial.grid import (
     box_of,
     box_shape,
     filled_box,
+    points_of,
     weights_in_box,
 )
 from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
@@ -142,7 +143,12 @@ class FastSmoothing(GridOperator):
         )
         return FastSmoothing(self.source_shape, (i, j, k)), InBox(box, self.target_shape)
 
-    def on_reach(self) -> tuple[FastSmoothing, Box]:
+    def on_reach(self) -> tuple[FastSmoothing, NDArray[np.intp]]:
+        smoothing, box = self._on_box()
+        return smoothing, points_of(box, self.source_shape)
+
+    def _on_box(self) -> tuple[FastSmoothing, Box]:
+        """The operator on the box of the source that it reads, one voxel around its target; and that box."""
         reach: list[slice] = []
         inner: list[slice] = []
         for part, size in zip(self._box, self.source_shape, strict=True):
@@ -191,6 +197,6 @@ class FastSmoothing(GridOperator):
         values, start = filled_box(points, weights, self.target_shape)
         start = [first + part.start for first, part in zip(start, self._box, strict=True)]
         box = tuple(slice(first, first + n) for first, n in zip(start, values.shape, strict=True))
-        back, reach = FastSmoothing(self.source_shape, box).on_reach()  # type: ignore[arg-type]
+        back, reach = FastSmoothing(self.source_shape, box)._on_box()  # type: ignore[arg-type]
         mixed = back.adjoint(values.reshape(1, -1, order="F")).reshape(back.source_shape, order="F")
         return weights_in_box(mixed, [part.start for part in reach], self.source_shape, negligible)
