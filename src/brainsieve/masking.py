@@ -557,7 +557,7 @@ def _working_dtype(source: Source, dtype: Any) -> np.dtype:
 
 def _selected_as_is(source: Source, points: NDArray[np.intp]) -> NDArray:
     """Values with NaN and infinities left alone."""
-    from brainsieve.engine.source.sequence import scaled
+    from brainsieve.engine.source.values import scaled
 
     values = np.empty((source.n_samples, len(points)), dtype=source.value_dtype)
     for block in source.blocks():

@@ -14,7 +14,7 @@ from brainsieve.caching import cached_for_images
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.sequence import scaled
+from brainsieve.engine.source.values import scaled
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.writing import SampleWriter
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from brainsieve.engine.domain import VoxelGrid, apply_affine, corner_voxels
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.sequence import scaled
+from brainsieve.engine.source.values import scaled
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, resample
 from brainsieve.exceptions import BoundingBoxError
 from brainsieve.image.loading import check_niimg, get_data, grid_of, new_img_like

@@ -12,7 +12,7 @@ from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.extract import Extracted, Request, extract
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.sequence import scaled
+from brainsieve.engine.source.values import scaled
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.engine.temporal.operator import (

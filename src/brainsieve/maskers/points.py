@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from brainsieve.engine.domain import Domain
-from brainsieve.engine.source import read_all
+from brainsieve.engine.source import read_all, streamed
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.operator import SpatialOperator
@@ -392,7 +391,7 @@ def finite_points(source: Source) -> NDArray[np.bool_]:
     """Points that are finite in every sample."""
     finite = np.ones(source.domain.n_points, dtype=bool)
     if source.dtype.kind == "f":
-        with closing(source.blocks()) as blocks:
+        with streamed(source) as blocks:
             for block in blocks:
                 finite[block.points] &= np.isfinite(block.values).all(axis=0)
     return finite

@@ -17,7 +17,7 @@ from brainsieve.engine.mesh import Mesh
 from brainsieve.engine.plans import cached_plan
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.sequence import scaled
+from brainsieve.engine.source.values import scaled
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.exceptions import MeshDimensionError
 from brainsieve.surface.files import load_surf_mesh

@@ -12,14 +12,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from numpy.typing import NDArray
 
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.file import FileSource
 from brainsieve.engine.source.header import layout_of, nifti_layout
 from brainsieve.engine.source.memory import ImageSource, is_cached
 from brainsieve.engine.source.remote import is_url, opener
-from brainsieve.engine.source.sequence import SequenceSource, scaled
+from brainsieve.engine.source.sequence import SequenceSource
 from brainsieve.engine.source.streams import gzip_stream, is_gzip, open_plain
 from brainsieve.exceptions import CorruptImageError, DimensionError
 
@@ -165,21 +164,3 @@ def _from_image(img: Any) -> Source:
             compressed = is_gzip(file.read(2))
         return FileSource(path, layout, compressed)
     return ImageSource(img, name)
-
-
-def read_all(source: Source) -> NDArray:
-    """All values of a source, scaling applied: (n_samples, n_points)."""
-    dtype = source.value_dtype
-    values = np.empty((source.n_samples, source.domain.n_points), dtype=dtype)
-    for block in source.blocks():
-        values[block.samples, block.points] = scaled(block.values, source)
-    return values
-
-
-def read_sample(source: Source, sample: int) -> NDArray:
-    """The values of one sample, scaling applied: (n_points,)."""
-    values = np.empty(source.domain.n_points, dtype=source.value_dtype)
-    for block in source.blocks(samples=np.array([sample])):
-        position = sample - block.samples.start
-        values[block.points] = scaled(block.values[position], source)
-    return values

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Sequence
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.engine.source.base import Block, Source
+from brainsieve.engine.source.values import scaled
 
 
 class SequenceSource(Source):
@@ -58,16 +60,10 @@ class SequenceSource(Source):
                 own = samples[(samples >= start) & (samples < start + source.n_samples)] - start
                 if not len(own):
                     continue
-            for block in source.blocks(samples_per_block, samples=own):
-                values = block.values
-                if self._as_values:
-                    values = scaled(values, source).astype(self.dtype)
-                span = slice(block.samples.start + start, block.samples.stop + start)
-                yield Block(span, block.points, values)
-
-
-def scaled(values: NDArray, source: Source) -> NDArray:
-    """Stored values with the file's scaling applied."""
-    if not source.is_scaled:
-        return values
-    return values * np.float64(source.slope) + source.inter
+            with closing(source.blocks(samples_per_block, samples=own)) as blocks:
+                for block in blocks:
+                    values = block.values
+                    if self._as_values:
+                        values = scaled(values, source).astype(self.dtype)
+                    span = slice(block.samples.start + start, block.samples.stop + start)
+                    yield Block(span, block.points, values)
