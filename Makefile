@@ -33,11 +33,12 @@ test: $(VENV)/.ready-test ## Run the tests, but for the slow ones (more options:
 test-slow: $(VENV)/.ready-test ## Run the slow tests
 	@$(PYTEST) -m slow $(ARGS)
 
-lint: $(VENV)/.ready-lint ## Check style, types and the direction of imports; changes nothing
+lint: $(VENV)/.ready-lint ## Check style, types, the direction of imports and their circles; changes nothing
 	@echo "ruff: style";          $(BIN)/ruff check --quiet .
 	@echo "ruff: format";         $(BIN)/ruff format --check --quiet . || { echo "Not formatted; run: make format"; exit 1; }
 	@echo "mypy: types";          $(BIN)/mypy --no-error-summary
 	@echo "import-linter: layers"; $(BIN)/lint-imports | grep -E 'KEPT|BROKEN|kept|broken|->' ; test $${PIPESTATUS[0]} -eq 0
+	@echo "import circles";        $(BIN)/python tools/import_circles.py
 	@echo "Nothing found."
 
 format: $(VENV)/.ready-lint ## Format the code, and mend what ruff can mend
