@@ -17,6 +17,7 @@ from brainsieve.maskers import NiftiLabelsMasker
 from brainsieve.provenance import file_record, versions, write_json
 from brainsieve.table_files import frame_of, write_table
 from brainsieve.tables import read_table
+from brainsieve.whole_files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +114,8 @@ def _draw(
             "correlation.png": pictures.matrices(correlations(before), correlation),
         }
         for name, figure in made.items():
-            figure.savefig(folder / name)
+            with replacing(folder / name) as unfinished:
+                figure.savefig(unfinished)
     return list(made)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source.base import Source
+from brainsieve.whole_files import replacing
 
 
 class SampleWriter:
@@ -49,12 +52,15 @@ class SampleWriter:
         self._next = 0
 
     def __enter__(self) -> SampleWriter:
-        if self._path is not None:
-            folder, name = os.path.split(self._path)
-            self._unfinished = os.path.join(folder, f"unfinished_{name}")
-            packed = {"compresslevel": 1} if name.endswith(".gz") else {}
-            self._stream = ImageOpener(self._unfinished, "wb", **packed)
+        if self._path is None:
+            return self
+        packed = {"compresslevel": 1} if self._path.endswith(".gz") else {}
+        with ExitStack() as files:
+            unfinished = files.enter_context(replacing(self._path))
+            self._stream = files.enter_context(ImageOpener(str(unfinished), "wb", **packed))
             write_header(self._stream, self._shape, self._grid, self._header, self._dtype)
+            # Closed by __exit__: the stream first, as the last bytes are written then, and what fails is known.
+            self._files = files.pop_all()
         return self
 
     def put(self, samples: slice, values: NDArray) -> None:
@@ -67,18 +73,16 @@ class SampleWriter:
         self._next = samples.stop
         self._stream.write(np.ascontiguousarray(values, dtype=self._dtype.newbyteorder("<")).data)
 
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if self._values is not None:
-            if kind is None:
-                data = self._grid.unflatten(self._values[0] if self._single else self._values.T)
-                self.image = nib.Nifti1Image(data, self._grid.affine, self._header, dtype=data.dtype)
-            return
-        self._stream.close()
+    def __exit__(self, kind: Any, *details: Any) -> None:
+        if self._path is not None:
+            self._files.__exit__(kind, *details)
         if kind is not None:
-            os.unlink(self._unfinished)
             return
-        os.replace(self._unfinished, self._path)  # type: ignore[arg-type]
-        self.image = nib.load(self._path)  # type: ignore[arg-type]
+        if self._path is not None:
+            self.image = nib.load(self._path)
+        elif self._values is not None:
+            data = self._grid.unflatten(self._values[0] if self._single else self._values.T)
+            self.image = nib.Nifti1Image(data, self._grid.affine, self._header, dtype=data.dtype)
 
 
 class PointWriter:
@@ -107,19 +111,24 @@ class PointWriter:
         from brainsieve.image.loading import header_for
 
         self._path = checked_output(output_file)
-        folder, name = os.path.split(self._path)
-        self._plain = os.path.join(folder, f"unfinished_{name.removesuffix('.gz')}")
         self._grid, self._n_samples = grid, n_samples
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._header = header_for(header, np.dtype(dtype))
 
     def __enter__(self) -> PointWriter:
-        self._stream = open(self._plain, "w+b")  # noqa: SIM115 - closed by __exit__
-        shape = (*self._grid.shape, self._n_samples)
-        write_header(self._stream, shape, self._grid, self._header, self._dtype)
-        # The rest is 0 until it is written.
-        self._stream.truncate(352 + self._n_samples * self._grid.n_points * self._dtype.itemsize)
+        with ExitStack() as files:
+            self._unfinished = files.enter_context(replacing(self._path))
+            self._stream = files.enter_context(self._plain.open("w+b"))
+            shape = (*self._grid.shape, self._n_samples)
+            write_header(self._stream, shape, self._grid, self._header, self._dtype)
+            # The rest is 0 until it is written.
+            self._stream.truncate(352 + self._n_samples * self._grid.n_points * self._dtype.itemsize)
+            self._files = files.pop_all()
         return self
+
+    @property
+    def _plain(self) -> Path:
+        return self._unfinished.with_name(self._unfinished.name.removesuffix(".gz"))
 
     def put(self, points: NDArray[np.intp], values: NDArray) -> None:
         """Take all samples (n_samples, n) of some points, ascending; those between them are set to 0."""
@@ -130,28 +139,20 @@ class PointWriter:
             self._stream.seek(352 + (i * self._grid.n_points + first) * self._dtype.itemsize)
             self._stream.write(row.data)
 
-    def __exit__(self, kind: Any, *_: object) -> None:
-        self._stream.close()
-        try:
-            if kind is None and self._path.endswith(".gz"):
+    def __exit__(self, kind: Any, *details: Any) -> None:
+        if kind is not None:
+            self._files.__exit__(kind, *details)
+            return
+        with self._files:
+            if self._plain != self._unfinished:
+                self._stream.close()
                 self._compress()
-            elif kind is None:
-                os.replace(self._plain, self._path)
-        finally:
-            if os.path.exists(self._plain):
-                os.unlink(self._plain)
-        if kind is None:
-            self.image = nib.load(self._path)
+        self.image = nib.load(self._path)
 
     def _compress(self) -> None:
-        unfinished = f"{self._plain}.gz"
-        try:
-            with open(self._plain, "rb") as plain, ImageOpener(unfinished, "wb", compresslevel=1) as packed:
+        with self._plain.open("rb") as plain:
+            with ImageOpener(str(self._unfinished), "wb", compresslevel=1) as packed:
                 shutil.copyfileobj(plain, packed, 2**22)
-            os.replace(unfinished, self._path)
-        finally:
-            if os.path.exists(unfinished):
-                os.unlink(unfinished)
 
 
 def checked_output(output_file: Any) -> str:
@@ -162,7 +163,7 @@ def checked_output(output_file: Any) -> str:
     ValueError
         If its suffix is another.
     """
-    path = os.fspath(output_file)
+    path = os.path.expanduser(os.fspath(output_file))
     if not path.endswith((".nii", ".nii.gz")):
         raise ValueError(f"output_file must end in .nii or .nii.gz; {path!r} was given.")
     return path
