@@ -20,13 +20,9 @@ from brainsieve.maskers.base import MaskerContract
 from brainsieve.maskers.cifti import CiftiLabelsMasker, CiftiMapsMasker, file_table, joined_tables
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
-from brainsieve.maskers.surface import (
-    SurfaceLabelsMasker,
-    SurfaceMapsMasker,
-    is_surface_image,
-    open_surface,
-)
+from brainsieve.maskers.surface import SurfaceLabelsMasker, SurfaceMapsMasker
 from brainsieve.surface.images import PolyData, SurfaceImage
+from brainsieve.surface.opening import is_surface_image, open_surface
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.surface import SurfaceSource
-from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side
+from brainsieve.engine.spatial.mesh_smoothing import METHODS, surface_smoothing
 from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.exceptions import MeshDimensionError
 from brainsieve.logs import warn
 from brainsieve.maskers.labels import STRATEGIES
 from brainsieve.maskers.multi import ManyImages, is_one_image
@@ -26,8 +24,9 @@ from brainsieve.maskers.points import (
     WeightColumns,
     an_isotropic_fwhm,
 )
-from brainsieve.surface.images import image_on, vertices_of
+from brainsieve.surface.images import image_on
 from brainsieve.surface.meshes import PolyMesh, polymesh
+from brainsieve.surface.opening import is_surface_image, open_surface, refuse_other_vertices
 
 SURFACE_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 
@@ -77,11 +76,7 @@ class SurfaceContract(PointsMasker):
             raise ValueError(
                 "smoothing_fwhm needs meshes, but neither the image nor the masker has one: give SurfaceImages."
             )
-        parts = [
-            (size, mesh_steps(meshes[part], float(self.smoothing_fwhm), self.smoothing_method))
-            for part, size in domain.sizes.items()
-        ]
-        return list(side_by_side(parts))
+        return surface_smoothing(meshes, float(self.smoothing_fwhm), self.smoothing_method)
 
     def _learn_mesh(self, img: Any) -> None:
         self._mesh = polymesh(img.mesh) if hasattr(img, "mesh") else None
@@ -105,68 +100,6 @@ class SurfaceContract(PointsMasker):
         tags.input_tags.niimg_like = False
         tags.input_tags.surf_img = True
         return tags
-
-
-def open_surface(imgs: Any) -> SurfaceSource:
-    """The source of a surface image, or of several put together in time.
-
-    Parameters
-    ----------
-    imgs : SurfaceImage or PolyData, or list, tuple or generator of these
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    MeshDimensionError
-        If images of a list have different parts or numbers of vertices.
-    """
-    if is_surface_image(imgs):
-        return _source_of([imgs], imgs.data.shape if hasattr(imgs, "data") else imgs.shape)
-    if isinstance(imgs, str | bytes | dict) or hasattr(imgs, "shape") or not isinstance(imgs, Iterable):
-        raise TypeError(
-            f"A SurfaceImage (or a list of them) is needed; {type(imgs).__name__} was given. "
-            "SurfaceImage(mesh, data) makes one of files; the Nifti maskers take volumes, the CIFTI maskers "
-            "CIFTI-2 files."
-        )
-    images = list(imgs)
-    if not images:
-        raise ValueError("The list of surface images is empty (or the generator was used up before).")
-    for i, img in enumerate(images):
-        if not is_surface_image(img):
-            raise TypeError(f"Entry {i} of the list of surface images is {type(img).__name__}.")
-    return _source_of(images, (0, 0))
-
-
-def is_surface_image(img: Any) -> bool:
-    """Whether an object has the parts of a surface image or of its data."""
-    return isinstance(getattr(getattr(img, "data", img), "parts", None), dict)
-
-
-def _source_of(images: Sequence[Any], shape: tuple[int, ...]) -> SurfaceSource:
-    domain = vertices_of(images[0])
-    arrays = []
-    for i, img in enumerate(images):
-        refuse_other_vertices(vertices_of(img), domain, f"entry {i} of the list", "the first")
-        data = getattr(img, "data", img)
-        arrays.append(dict(data.parts))
-    return SurfaceSource(domain, arrays, is_single=len(shape) == 1)
-
-
-def refuse_other_vertices(domain: Domain, own: Domain, name: str, own_name: str) -> None:
-    """Raise MeshDimensionError unless two surfaces have the same parts with as many vertices."""
-    if not isinstance(own, SurfaceVertices) or not isinstance(domain, SurfaceVertices):
-        raise TypeError(f"{name} is {domain.describe()}, {own_name} {own.describe()}.")
-    if domain.parts != own.parts:
-        raise MeshDimensionError(
-            f"{name} has the parts {', '.join(domain.parts)}; {own_name} has {', '.join(own.parts)}."
-        )
-    for part, size in domain.sizes.items():
-        if size != own.sizes[part]:
-            raise MeshDimensionError(
-                f"The {part} hemisphere of {name} has {size} vertices; that of {own_name} has "
-                f"{own.sizes[part]}. They are on meshes of different densities."
-            )
 
 
 def warn_of_other_geometry(domain: SurfaceVertices, own: SurfaceVertices, name: str) -> None:

@@ -7,7 +7,7 @@ regions back through it as often as it stands there, and nothing is held twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from brainsieve.engine.delaunay import delaunay_cotangents
-from brainsieve.engine.mesh import Mesh
+from brainsieve.engine.mesh import HEMISPHERES, Mesh
 from brainsieve.engine.spatial.average import SparseOperator
+from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.smooth import SIGMA_PER_FWHM
 from brainsieve.logs import warn
 
@@ -167,6 +168,14 @@ def mesh_steps(mesh: Mesh, fwhm: float, method: str) -> list[sparse.csr_array]:
             "smoothing_method='heat' smooths by any width.",
         )
     return [neighbour_averaging(mesh)] * n_steps
+
+
+def surface_smoothing(
+    meshes: Mapping[str, Mesh], fwhm: float, method: str = "neighbours"
+) -> list[SpatialOperator]:
+    """Operators that smooth the values at the vertices of the hemispheres, left before right; FWHM in mm."""
+    parts = [meshes[part] for part in HEMISPHERES if part in meshes]
+    return list(side_by_side([(mesh.n_vertices, mesh_steps(mesh, fwhm, method)) for mesh in parts]))
 
 
 def side_by_side(parts: Sequence[tuple[int, Sequence[sparse.csr_array]]]) -> list[SparseOperator]:
