@@ -21,6 +21,7 @@ _SUBMODULES = (
     "reporting",
     "signal",
     "surface",
+    "testing",
 )
 
 __all__ = ["EXPAND_PATH_WILDCARDS", "__version__", "clear_plans", "extract_many", *_SUBMODULES]

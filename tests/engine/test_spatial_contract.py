@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from operator_contract import check_operator
 from scipy import linalg, ndimage, sparse
 
 from brainsieve.engine.domain import VoxelGrid
@@ -20,6 +19,7 @@ from brainsieve.engine.spatial.resample import SPLINE_ORDERS, Interpolate, resam
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.separable import Separable
 from brainsieve.engine.spatial.smooth import FastSmoothing, smooth
+from brainsieve.testing import check_operator
 
 some = settings(deadline=None, max_examples=25)
 seeds = st.integers(0, 10_000)

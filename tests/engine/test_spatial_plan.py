@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from operator_contract import check_operator
 from scipy import sparse
 
 from brainsieve.engine.domain import VoxelGrid
@@ -23,6 +22,7 @@ from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.spatial.select import Select
 from brainsieve.engine.spatial.separable import Separable
 from brainsieve.engine.spatial.smooth import smooth
+from brainsieve.testing import check_operator
 
 # Weights below 1e-7 of a region's largest are dropped; together they change values by less than this share.
 DROPPED = 1e-6
