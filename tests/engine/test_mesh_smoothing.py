@@ -88,6 +88,12 @@ def test_a_width_of_no_round_warns():
         assert mesh_steps(mesh, 2.0, "neighbours") == []
 
 
+@pytest.mark.parametrize("method", ["neighbours", "heat"])
+def test_a_width_of_endless_rounds_is_refused_before_they_are_listed(method):
+    with pytest.raises(ValueError, match=r"smoothing_fwhm=1e\+06 mm would take [\d,]+ steps"):
+        mesh_steps(plane(5), 1e6, method)
+
+
 def test_parts_with_fewer_rounds_stay_as_they_are():
     mesh = plane(5)
     step = neighbour_averaging(mesh)

@@ -178,3 +178,8 @@ def test_grids_are_equal_up_to_a_thousandth_of_a_voxel():
 def test_impossible_grids_are_refused(shape, affine, words):
     with pytest.raises(ValueError, match=words):
         VoxelGrid(shape, affine)
+
+
+def test_a_kernel_wider_than_memory_is_refused_before_it_is_made():
+    with pytest.raises(ValueError, match=r"A FWHM of 1e\+09 mm is 4e\+08 voxels"):
+        smooth(GRID, 1e9)

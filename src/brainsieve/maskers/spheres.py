@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from brainsieve.engine.domain import Domain, VoxelGrid, apply_affine
+from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
+from brainsieve.engine.spatial.sphere import sphere_points, sphere_size
 from brainsieve.maskers.base import BaseMasker, displayed_positions
 from brainsieve.maskers.grid import image, read_mask, to_grid
 from brainsieve.maskers.maps import small_float
@@ -296,33 +297,6 @@ def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:
     if not np.isfinite(radii).all() or (radii < 0).any():
         raise ValueError(f"radius must be finite and not negative; {found(radius)} was given.")
     return radii
-
-
-def sphere_points(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> NDArray[np.intp]:
-    """Points of a grid within a radius of a centre (both in mm), and the one nearest to it; sorted."""
-    voxels = _lattice_in_sphere(grid, centre, radius_mm)
-    inside = ((voxels >= 0) & (voxels < grid.shape)).all(axis=1)
-    return np.unique(grid.voxels_to_points(voxels[inside]))
-
-
-def sphere_size(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> int:
-    """Voxels that a sphere would have if the grid had no end."""
-    return len(np.unique(_lattice_in_sphere(grid, centre, radius_mm), axis=0))
-
-
-def _lattice_in_sphere(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> NDArray[np.intp]:
-    """Voxel indices (n, 3), also outside the grid; the nearest may come twice."""
-    to_voxels = np.linalg.inv(grid.affine)
-    middle = apply_affine(to_voxels, centre)
-    # A sphere is an ellipsoid among voxels, whose box reaches this far along each voxel axis.
-    reach = radius_mm * np.sqrt((to_voxels[:3, :3] ** 2).sum(axis=1))
-    low = np.ceil(middle - reach - 1e-9).astype(int)
-    high = np.floor(middle + reach + 1e-9).astype(int)
-    axes = [np.arange(start, stop + 1) for start, stop in zip(low, high, strict=True)]
-    voxels = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    distances = np.linalg.norm(apply_affine(grid.affine, voxels) - centre, axis=1)
-    nearest = np.round(middle).astype(int)  # halves to even
-    return np.vstack([voxels[distances <= radius_mm], nearest])
 
 
 def mean_weights(members: sparse.csr_array) -> sparse.csr_array:

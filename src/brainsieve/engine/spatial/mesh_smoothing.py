@@ -31,6 +31,9 @@ TRUNCATE = 4.0
 # Voxels whose weights are computed at a time.
 PART = 2**12
 
+# Steps beyond which a FWHM is a mistake: 100 mm on 164 k vertices are some 7 000 rounds.
+MOST_STEPS = 20_000
+
 METHODS = ("neighbours", "heat")
 
 
@@ -159,8 +162,10 @@ def mesh_steps(mesh: Mesh, fwhm: float, method: str) -> list[sparse.csr_array]:
         sigma = fwhm * SIGMA_PER_FWHM
         edge = math.sqrt(max(float(mesh.vertex_areas.mean()), 1e-12))
         n_steps = max(1, math.ceil((sigma / (MOST_STEP_IN_EDGES * edge)) ** 2))
+        _refuse_endless(n_steps, fwhm, mesh)
         return [heat_step(mesh, sigma**2 / n_steps)] * n_steps
     n_steps = n_iterations(mesh, fwhm)
+    _refuse_endless(n_steps, fwhm, mesh)
     if n_steps == 0:
         warn(
             f"smoothing_fwhm={fwhm:g} mm is less than one round of neighbour averaging on {mesh.name} "
@@ -176,6 +181,14 @@ def surface_smoothing(
     """Operators that smooth the values at the vertices of the hemispheres, left before right; FWHM in mm."""
     parts = [meshes[part] for part in HEMISPHERES if part in meshes]
     return list(side_by_side([(mesh.n_vertices, mesh_steps(mesh, fwhm, method)) for mesh in parts]))
+
+
+def _refuse_endless(n_steps: int, fwhm: float, mesh: Mesh) -> None:
+    if n_steps > MOST_STEPS:
+        raise ValueError(
+            f"smoothing_fwhm={fwhm:g} mm would take {n_steps:,} steps on {mesh.name}, whose vertices have "
+            f"{mesh.vertex_areas.mean():.2g} mm² each; it must be in mm, and smaller than the surface."
+        )
 
 
 def side_by_side(parts: Sequence[tuple[int, Sequence[sparse.csr_array]]]) -> list[SparseOperator]:

@@ -27,6 +27,10 @@ from brainsieve.logs import warn
 
 # Standard deviations in one full width at half maximum.
 SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
+# SciPy's kernel ends at so many standard deviations, and may have so many voxels to each side: what is wider flattens
+# any image, and would fill memory with its weights.
+TRUNCATE = 4.0
+MOST_KERNEL_VOXELS = 10_000
 # Weight of each of the six neighbours in "fast" smoothing, where a voxel's own is 1.
 FAST_NEIGHBOUR = 0.2
 
@@ -93,6 +97,11 @@ def smooth(grid: VoxelGrid, fwhm: Any) -> SpatialOperator:
     operator : SpatialOperator
         Equals ``scipy.ndimage.gaussian_filter1d`` along each axis with its defaults (reflected at the edges,
         cut at four standard deviations).
+
+    Raises
+    ------
+    ValueError
+        If the kernel is thousands of voxels wide.
     """
     checked = checked_fwhm(fwhm, "fwhm")
     if checked is None:
@@ -100,6 +109,11 @@ def smooth(grid: VoxelGrid, fwhm: Any) -> SpatialOperator:
     if checked == "fast":
         return FastSmoothing(grid.shape)
     sigmas = np.array(checked) * SIGMA_PER_FWHM / grid.voxel_sizes_mm
+    if TRUNCATE * sigmas.max() > MOST_KERNEL_VOXELS:
+        raise ValueError(
+            f"A FWHM of {max(checked):g} mm is {sigmas.max() / SIGMA_PER_FWHM:.3g} voxels on a grid of {grid.describe()}; "
+            "it must be in mm, and smaller than what it smooths."
+        )
     return Separable([_gaussian(n, sigma) for n, sigma in zip(grid.shape, sigmas, strict=True)])
 
 
@@ -107,7 +121,7 @@ def _gaussian(n: int, sigma: float) -> NDArray[np.float64]:
     """SciPy's filter along an axis, probed with the identity."""
     if sigma == 0:
         return np.eye(n)
-    return np.asarray(gaussian_filter1d(np.eye(n), sigma, axis=0))
+    return np.asarray(gaussian_filter1d(np.eye(n), sigma, axis=0, truncate=TRUNCATE))
 
 
 class FastSmoothing(GridOperator):
