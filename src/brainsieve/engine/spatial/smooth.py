@@ -111,8 +111,8 @@ def smooth(grid: VoxelGrid, fwhm: Any) -> SpatialOperator:
     sigmas = np.array(checked) * SIGMA_PER_FWHM / grid.voxel_sizes_mm
     if TRUNCATE * sigmas.max() > MOST_KERNEL_VOXELS:
         raise ValueError(
-            f"A FWHM of {max(checked):g} mm is {sigmas.max() / SIGMA_PER_FWHM:.3g} voxels on a grid of {grid.describe()}; "
-            "it must be in mm, and smaller than what it smooths."
+            f"A FWHM of {max(checked):g} mm is {sigmas.max() / SIGMA_PER_FWHM:.3g} voxels on a grid of "
+            f"{grid.describe()}; it must be in mm, and smaller than what it smooths."
         )
     return Separable([_gaussian(n, sigma) for n, sigma in zip(grid.shape, sigmas, strict=True)])
 
