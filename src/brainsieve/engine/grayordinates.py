@@ -59,7 +59,7 @@ class SurfaceModel:
                 f"{self.structure}: {len(wrong)} vertices do not exist on a surface of {self.n_vertices} "
                 f"(vertex {wrong[0]}, for one; they count from 0)."
             )
-        if np.bincount(vertices, minlength=1).max(initial=0) > 1:
+        if len(np.unique(vertices)) < len(vertices):
             raise ValueError(f"{self.structure}: some vertices are listed twice.")
         object.__setattr__(self, "vertices", vertices)
 

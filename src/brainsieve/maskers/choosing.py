@@ -7,14 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
-
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.grayordinates import Grayordinates, Parcels
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.cifti import CiftiSource, is_cifti_path, open_cifti
+from brainsieve.engine.source.cifti import CiftiSource, is_cifti, open_cifti
 from brainsieve.engine.source.cifti_header import LabelAxis
 from brainsieve.maskers.base import MaskerContract
 from brainsieve.maskers.cifti import CiftiLabelsMasker, CiftiMapsMasker, file_table, joined_tables
@@ -58,7 +56,7 @@ def open_any(img: Any) -> Source:
     -------
     source : Source
     """
-    if isinstance(img, nib.Cifti2Image) or (isinstance(img, str | os.PathLike) and is_cifti_path(str(img))):
+    if is_cifti(img):
         return open_cifti(img)
     surface = surface_of(img)
     if surface is not None:

@@ -9,7 +9,7 @@ the blocks: it is linear, hence cheaper to undo on features, which `extract` doe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,9 @@ class Source(ABC):
     slope, inter : float
         value = stored * slope + inter; 1 and 0 where the file has no scaling.
     tr : float or None
-        Seconds between samples as the header has it, for messages only.
+        Seconds between samples as the header has it; None where it has none that can be believed.
+    tr_doubt : str
+        Why the header's number is not believed, as part of a sentence; "" where there is no doubt.
     name : str
         What to call the source in messages: a path, or "the image in memory".
     is_single : bool
@@ -64,6 +66,7 @@ class Source(ABC):
     slope: float = 1.0
     inter: float = 0.0
     tr: float | None = None
+    tr_doubt: str = ""
     name: str = "the image in memory"
     is_single: bool = False
     points_first: bool = False
@@ -96,3 +99,16 @@ class Source(ABC):
         if self.is_scaled and self.dtype.kind in "iub":
             return np.dtype(np.float64)
         return self.dtype
+
+
+def spans_of(n_samples: int, per_block: int, samples: NDArray[np.intp] | None) -> Iterator[tuple[int, int]]:
+    """(start, stop) of blocks: consecutive samples, of those wanted."""
+    if samples is None:
+        for start in range(0, n_samples, per_block):
+            yield start, min(start + per_block, n_samples)
+        return
+    breaks = np.flatnonzero(np.diff(samples) != 1) + 1
+    for piece in np.split(np.asarray(samples), breaks):
+        for start in range(0, len(piece), per_block):
+            part = piece[start : start + per_block]
+            yield int(part[0]), int(part[-1]) + 1

@@ -15,10 +15,26 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.engine.files import reading, regular_file
 from brainsieve.engine.source.base import Block, Source
-from brainsieve.engine.source.cifti_header import CiftiLayout, layout_of_image, read_cifti_layout
-from brainsieve.engine.source.file import _streamed_dtype
-from brainsieve.engine.source.streams import fill, open_plain, size_of
+from brainsieve.engine.source.cifti_header import (
+    CiftiLayout,
+    layout_of_data,
+    layout_of_proxy,
+    read_cifti_layout,
+)
+from brainsieve.engine.source.header import is_cifti_header, nifti_header, streamed_dtype
+from brainsieve.engine.source.memory import file_of
+from brainsieve.engine.source.streams import (
+    Unpacking,
+    fill,
+    open_plain,
+    packing_of,
+    read_to_end,
+    refuse_promise,
+    size_of,
+    unpacked,
+)
 from brainsieve.exceptions import CorruptImageError
 
 # Read at a time: it stays in the processor's cache until it is summed.
@@ -35,6 +51,8 @@ class CiftiSource(Source):
     Parameters
     ----------
     path : str
+    layout : CiftiLayout, optional
+        What an image was told of the file when it was opened. Default: what its header says now.
 
     Raises
     ------
@@ -46,33 +64,35 @@ class CiftiSource(Source):
 
     points_first = True
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, layout: CiftiLayout | None = None) -> None:
         self.path = path
         self.name = os.path.basename(path)
-        with open_plain(path) as stream:
-            layout = read_cifti_layout(stream, path)
+        with reading(path, "CIFTI-2"), open_plain(path) as stream:
             size = size_of(stream)
-        if size < layout.expected_bytes:
-            raise CorruptImageError(
-                f"{path} is truncated: its header promises {layout.expected_bytes} bytes ({layout.n_samples} "
-                f"samples of {layout.domain.describe()}, {layout.dtype}), {size} are there."
-            )
+            layout = layout or read_cifti_layout(stream, path, size)
+        what = f"{layout.n_samples} samples of {layout.domain.describe()}, {layout.dtype}"
+        refuse_promise(path, layout.expected_bytes, size, None, what)
         self._set(layout)
 
     def _set(self, layout: CiftiLayout) -> None:
         self.layout = layout
         self.domain = layout.domain
         self.n_samples = layout.n_samples
-        self.dtype = _streamed_dtype(layout.dtype)
-        self.slope, self.inter, self.tr = layout.slope, layout.inter, layout.tr
+        self.dtype = streamed_dtype(layout.dtype)
+        self.slope, self.inter = layout.slope, layout.inter
+        self.tr, self.tr_doubt = layout.timing.tr, layout.timing.doubt
 
     @property
     def identity(self) -> str:
         status = os.stat(self.path)
-        what = (os.path.abspath(self.path), status.st_size, status.st_mtime_ns)
-        return hashlib.blake2b(
-            repr(what).encode() + self.layout.header_bytes + self.domain.fingerprint.encode(), digest_size=16
-        ).hexdigest()
+        layout = self.layout
+        what = (
+            os.path.abspath(self.path),
+            (status.st_size, status.st_mtime_ns),
+            (layout.offset, layout.dtype.str, layout.slope, layout.inter, layout.n_samples),
+            self.domain.fingerprint,
+        )
+        return hashlib.blake2b(repr(what).encode(), digest_size=16).hexdigest()
 
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
@@ -99,8 +119,10 @@ class CiftiImageSource(CiftiSource):
 
     def __init__(self, img: Any, name: str = "the CIFTI image in memory") -> None:
         self.name = name
-        self._data = np.asanyarray(img.dataobj)
-        self._set(layout_of_image(img, self._data, name))
+        with reading(name, "CIFTI-2"):
+            self._data = np.asanyarray(img.dataobj)
+            layout = layout_of_data(img.header, self._data, name)
+        self._set(layout)
 
     @property
     def identity(self) -> str:
@@ -123,6 +145,28 @@ def is_cifti_path(path: str) -> bool:
     return path.lower().endswith((*CIFTI_SUFFIXES, *OTHER_CIFTI_SUFFIXES))
 
 
+def is_cifti(img: Any) -> bool:
+    """Whether an image is CIFTI: a file by its name or, whatever that is, by its header."""
+    if isinstance(img, nib.Cifti2Image):
+        return True
+    if not isinstance(img, str | os.PathLike):
+        return False
+    path = os.path.expanduser(os.fspath(img))
+    if is_cifti_path(path):
+        return True
+    return path.lower().endswith((".nii", ".nii.gz")) and os.path.isfile(path) and _has_cifti_header(path)
+
+
+def _has_cifti_header(path: str) -> bool:
+    try:
+        with open_plain(path) as stream:
+            packing = packing_of(stream.read(4))
+            stream.seek(0)
+            return is_cifti_header(nifti_header(unpacked(stream, packing), path))
+    except (CorruptImageError, OSError):  # who opens it as a volume says what is wrong
+        return False
+
+
 def open_cifti(img: Any) -> CiftiSource:
     """The source of a CIFTI-2 file or image.
 
@@ -132,28 +176,55 @@ def open_cifti(img: Any) -> CiftiSource:
 
     Raises
     ------
-    ValueError
+    MissingFileError
         If there is no such file.
     TypeError
         If it is something else; the message says what takes it.
     """
     if isinstance(img, nib.Cifti2Image):
-        path = img.get_filename()
-        if path is not None and not img.in_memory and os.path.exists(str(path)):
-            return CiftiSource(str(path))
-        return CiftiImageSource(img)
+        return _from_image(img)
     if not isinstance(img, str | os.PathLike):
         raise TypeError(
             f"A CIFTI-2 file (.dtseries.nii, .dscalar.nii, .dlabel.nii, .ptseries.nii) or a "
             f"nibabel.Cifti2Image is needed; {type(img).__name__} was given."
         )
-    path = os.path.expanduser(os.fspath(img))
-    if not os.path.exists(path):
-        raise ValueError(f"File not found: {path!r}")
-    if os.path.isdir(path):
-        raise ValueError(f"{path!r} is a folder; give a CIFTI-2 file.")
-    if path.lower().endswith(".gz"):
-        raise TypeError(f"{path} is compressed; CIFTI files are not: gunzip it first.")
+    path = regular_file(img, "a CIFTI-2 file")
     if path.lower().endswith(".gii"):
         raise TypeError(f"{path} is a GIFTI file of one surface; the surface maskers take it.")
+    with open_plain(path) as stream:
+        packing = packing_of(stream.read(4))
+    if packing is not None and (_has_cifti_header(path) or not path.lower().endswith(".nii.gz")):
+        raise TypeError(f"{path} is compressed; CIFTI files are not: gunzip it first.")
+    if packing is not None:
+        raise TypeError(f"{path} is a compressed NIfTI volume, not CIFTI-2; the Nifti maskers take it.")
     return CiftiSource(path)
+
+
+def _from_image(img: Any) -> CiftiSource:
+    """The source of an opened image: of the file that its proxy reads, as it was when it was opened."""
+    own = file_of(img.dataobj)
+    if own is None:
+        return CiftiImageSource(img)
+    path = regular_file(own, "a CIFTI-2 file")
+    name = os.path.basename(path)
+    with open_plain(path) as stream:
+        packing = packing_of(stream.read(4))
+    if packing is not None:
+        with Unpacking(open_plain(path), packing) as whole:  # nibabel does not look at the checksum
+            read_to_end(whole, path)
+        return CiftiImageSource(img, name)
+    with reading(path, "CIFTI-2"):
+        layout = layout_of_proxy(img.header, img.dataobj, name)
+    now = CiftiSource(path).layout
+    if (now.offset, now.dtype, now.slope, now.inter, now.shape) != (
+        layout.offset,
+        layout.dtype,
+        layout.slope,
+        layout.inter,
+        layout.shape,
+    ):
+        raise ValueError(
+            f"{path} has changed since the image was opened: it holds {now.n_samples} samples of "
+            f"{now.domain.describe()}; the image, {layout.n_samples} of {layout.domain.describe()}. Load it again."
+        )
+    return CiftiSource(path, layout)

@@ -9,11 +9,10 @@ Source: the CIFTI-2 specification, https://www.nitrc.org/projects/cifti.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,12 +25,23 @@ from brainsieve.engine.grayordinates import (
     VoxelModel,
     canonical_structure,
 )
-from brainsieve.engine.source.header import _exactly, checked_dtype, checked_scaling
+from brainsieve.engine.source.header import (
+    MOST_VOXELS,
+    checked_dtype,
+    checked_scaling,
+    nifti_header,
+    repaired,
+)
+from brainsieve.engine.source.streams import exactly
+from brainsieve.engine.source.timing import Timing, believed
 from brainsieve.exceptions import CorruptImageError
 
 CIFTI_EXTENSION = 32
-# No file has more; an extension that says so is corrupt.
-MOST_XML_BYTES = 2**30
+NIFTI2_BYTES = 540
+# No surface or table has more; a header that says so is corrupt, and arrays of that size would be made.
+MOST_VERTICES = 2**24
+MOST_EXPONENT = 30
+TIME_UNITS = {"SECOND": "sec", "HERTZ": "hz"}
 MM_PER_METRE_EXPONENT = 3
 
 Element = Any
@@ -109,8 +119,8 @@ class CiftiLayout:
     offset : int
         Bytes before the matrix.
     slope, inter : float
-    header_bytes : bytes
-        NIfTI header, for the identity of the file.
+    timing : Timing
+        None where samples are no time points.
     """
 
     domain: Grayordinates | Parcels
@@ -119,7 +129,12 @@ class CiftiLayout:
     offset: int
     slope: float
     inter: float
-    header_bytes: bytes
+    timing: Timing = field(default_factory=Timing)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and points."""
+        return self.n_samples, self.domain.n_points
 
     @property
     def n_samples(self) -> int:
@@ -137,17 +152,16 @@ class CiftiLayout:
     def is_dense(self) -> bool:
         return isinstance(self.domain, Grayordinates)
 
-    @property
-    def tr(self) -> float | None:
-        """Seconds between samples; None where samples are no time points."""
-        maps = self.maps
-        if isinstance(maps, SeriesAxis) and maps.unit == "SECOND" and maps.step > 0:
-            return maps.step
-        return None
 
-
-def read_cifti_layout(stream: Any, name: str) -> CiftiLayout:
+def read_cifti_layout(stream: Any, name: str, size: int) -> CiftiLayout:
     """Read header and XML at the start of a stream.
+
+    Parameters
+    ----------
+    stream : file
+    name : str
+    size : int
+        Bytes of the file.
 
     Raises
     ------
@@ -156,34 +170,26 @@ def read_cifti_layout(stream: Any, name: str) -> CiftiLayout:
     CorruptImageError
         If it is broken; the message names the file, the axis and the counts.
     """
-    first = _exactly(stream, 4, name)
-    if first in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"):
+    try:
+        header = nifti_header(stream, name)
+    except CorruptImageError as error:
+        raise CorruptImageError(str(error).replace("no NIfTI file", "no CIFTI-2 file")) from None
+    if header.template_dtype.itemsize < NIFTI2_BYTES:
         raise TypeError(f"{name} is a NIfTI-1 volume, not CIFTI-2, which has a NIfTI-2 header.")
-    if first not in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c"):
-        raise CorruptImageError(f"{name} is no CIFTI-2 file: its first bytes are {first!r}.")
-    order = "<" if first[0] else ">"
-    block = first + _exactly(stream, 536, name)
-    nifti2: Any = nib.Nifti2Header
-    header = nifti2(block, check=False)
-    xml = _cifti_extension(stream, int(header["vox_offset"]), order, name)
+    offset = int(header["vox_offset"])
+    if not 0 <= offset <= size:
+        raise CorruptImageError(
+            f"{name}: vox_offset of its header puts the matrix at byte {offset}; the file has {size} bytes."
+        )
+    xml = _cifti_extension(stream, offset, header.endianness, name)
+    repaired(header, name)
     shape = _matrix_shape(header, name)
-    maps, domain = _axes(xml, shape, name)
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or np.isnan(slope):
-        slope, inter = 1.0, 0.0
-    slope, inter = checked_scaling(slope, inter, name)
-    return CiftiLayout(
-        domain=domain,
-        maps=maps,
-        dtype=checked_dtype(header.get_data_dtype(), name),
-        offset=int(header["vox_offset"]),
-        slope=slope,
-        inter=inter,
-        header_bytes=block,
+    return _layout(
+        xml, shape, header.get_data_dtype(), offset, (header["scl_slope"], header["scl_inter"]), name
     )
 
 
-def layout_of_image(img: Any, data: NDArray, name: str) -> CiftiLayout:
+def layout_of_data(header: Any, data: NDArray, name: str) -> CiftiLayout:
     """The layout of a nibabel image whose matrix is in memory, scaling applied.
 
     Raises
@@ -191,25 +197,45 @@ def layout_of_image(img: Any, data: NDArray, name: str) -> CiftiLayout:
     TypeError, CorruptImageError
         As `read_cifti_layout`.
     """
-    if data.ndim != 2:
-        raise TypeError(f"{name} has a matrix of {data.ndim} dimensions {data.shape}; two are read.")
-    maps, domain = _axes(img.header.to_xml(), data.shape, name)
-    return CiftiLayout(domain, maps, checked_dtype(data.dtype, name), 0, 1.0, 0.0, b"")
+    return _layout(header.to_xml(), _two_sizes(data.shape, name), data.dtype, 0, (1.0, 0.0), name)
+
+
+def layout_of_proxy(header: Any, proxy: Any, name: str) -> CiftiLayout:
+    """The layout of a nibabel image whose matrix is in its file, with the axes that the image has in memory."""
+    shape = _two_sizes(proxy.shape, name)
+    return _layout(header.to_xml(), shape, proxy.dtype, int(proxy.offset), (proxy.slope, proxy.inter), name)
+
+
+def _two_sizes(shape: tuple[int, ...], name: str) -> tuple[int, int]:
+    if len(shape) != 2:
+        raise TypeError(f"{name} has a matrix of {len(shape)} dimensions {tuple(shape)}; two are read.")
+    return int(shape[0]), int(shape[1])
+
+
+def _layout(
+    xml: bytes, shape: tuple[int, int], dtype: Any, offset: int, scaling: tuple[Any, Any], name: str
+) -> CiftiLayout:
+    maps, domain = _axes(xml, shape, name)
+    timing = Timing()
+    if isinstance(maps, SeriesAxis):
+        timing = believed(maps.step, TIME_UNITS.get(maps.unit, maps.unit.lower()))
+    slope, inter = checked_scaling(*scaling, name)
+    return CiftiLayout(domain, maps, checked_dtype(dtype, name), offset, slope, inter, timing)
 
 
 def _cifti_extension(stream: Any, offset: int, order: str, name: str) -> bytes:
     """The XML among the header's extensions."""
-    at = 540
-    flags = _exactly(stream, 4, name) if offset >= at + 4 else b"\0\0\0\0"
+    at = NIFTI2_BYTES
+    flags = exactly(stream, 4, name) if offset >= at + 4 else b"\0\0\0\0"
     at += 4
     if flags[0]:
         while at + 8 <= offset:
-            size, code = struct.unpack(f"{order}ii", _exactly(stream, 8, name))
-            if size < 8 or at + size > offset or size > MOST_XML_BYTES:
+            size, code = struct.unpack(f"{order}ii", exactly(stream, 8, name))
+            if size < 8 or at + size > offset:
                 raise CorruptImageError(
                     f"{name}: a header extension claims {size} bytes at byte {at}; the data begin at {offset}."
                 )
-            content = _exactly(stream, size - 8, name)
+            content = exactly(stream, size - 8, name)
             at += size
             if code == CIFTI_EXTENSION:
                 return content.rstrip(b"\0")
@@ -261,7 +287,7 @@ def _axes(xml: bytes, shape: tuple[int, int], name: str) -> tuple[MapAxis, Grayo
     try:
         maps = _map_axis(found[0], shape[0], name)
         domain = _domain(found[1], name)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         if isinstance(error, CorruptImageError):
             raise
         missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -280,11 +306,11 @@ def _axes(xml: bytes, shape: tuple[int, int], name: str) -> tuple[MapAxis, Grayo
 def _map_axis(element: Element, n: int, name: str) -> MapAxis:
     kind = _kind(element)
     if kind == "SERIES":
-        scale = 10.0 ** int(element.get("SeriesExponent", "0"))
+        exponent = _exponent(element, "SeriesExponent", "0")
         return SeriesAxis(
             int(element.get("NumberOfSeriesPoints", n)),
-            float(element.get("SeriesStart", "0")) * scale,
-            float(element.get("SeriesStep", "1")) * scale,
+            _scaled_by_ten(element.get("SeriesStart", "0"), exponent),
+            _scaled_by_ten(element.get("SeriesStep", "1"), exponent),
             element.get("SeriesUnit", "SECOND").upper(),
         )
     names = tuple((e.findtext("MapName") or "") for e in element.iterfind("NamedMap"))
@@ -296,6 +322,26 @@ def _map_axis(element: Element, n: int, name: str) -> MapAxis:
         f"{name} has {kind.lower().replace('_', ' ')} as its axis of samples: it is a matrix of connections. "
         "Series (.dtseries, .ptseries), scalars (.dscalar) and labels (.dlabel) are read."
     )
+
+
+def _exponent(element: Element, name: str, default: str) -> int:
+    exponent = int(element.get(name, default))
+    if abs(exponent) > MOST_EXPONENT:
+        raise ValueError(f"{name} is {exponent}, beyond any unit")
+    return exponent
+
+
+def _scaled_by_ten(text: str, exponent: int) -> float:
+    """A decimal number times a power of ten, as it would be written: 720 at -3 is 0.72."""
+    number = float(text)
+    return number * 10.0**exponent if exponent >= 0 else number / 10.0**-exponent
+
+
+def _vertex_count(element: Element) -> int:
+    count = int(element.attrib["SurfaceNumberOfVertices"])
+    if not 0 < count <= MOST_VERTICES:
+        raise ValueError(f"SurfaceNumberOfVertices is {count}; surfaces have 1 to {MOST_VERTICES} vertices")
+    return count
 
 
 def _kind(element: Element) -> str:
@@ -328,11 +374,13 @@ def _volume(element: Element) -> VoxelGrid | None:
     if volume is None:
         return None
     shape = tuple(int(n) for n in volume.attrib["VolumeDimensions"].split(","))
+    if np.prod(shape, dtype=np.float64) > MOST_VOXELS:
+        raise ValueError(f"VolumeDimensions are {shape}, more than any scan has")
     matrix = volume.find("TransformationMatrixVoxelIndicesIJKtoXYZ")
     if matrix is None:
         raise ValueError("its Volume has no TransformationMatrixVoxelIndicesIJKtoXYZ")
     affine = _numbers_in(matrix, np.float64).reshape(4, 4)
-    affine[:3] *= 10.0 ** (int(matrix.get("MeterExponent", "-3")) + MM_PER_METRE_EXPONENT)
+    affine[:3] *= 10.0 ** (_exponent(matrix, "MeterExponent", "-3") + MM_PER_METRE_EXPONENT)
     return VoxelGrid(shape, affine)  # type: ignore[arg-type]
 
 
@@ -348,8 +396,7 @@ def _brain_models(element: Element) -> list[Model]:
         at += count
         model: Model
         if part.attrib["ModelType"] == "CIFTI_MODEL_TYPE_SURFACE":
-            size = int(part.attrib["SurfaceNumberOfVertices"])
-            model = SurfaceModel(structure, _numbers_in(part.find("VertexIndices")), size)
+            model = SurfaceModel(structure, _numbers_in(part.find("VertexIndices")), _vertex_count(part))
         else:
             model = VoxelModel(structure, _numbers_in(part.find("VoxelIndicesIJK")).reshape(-1, 3))
         if model.n_points != count:
@@ -360,8 +407,7 @@ def _brain_models(element: Element) -> list[Model]:
 
 def _parcels(element: Element, grid: VoxelGrid | None) -> Parcels:
     sizes = {
-        canonical_structure(e.attrib["BrainStructure"]): int(e.attrib["SurfaceNumberOfVertices"])
-        for e in element.iterfind("Surface")
+        canonical_structure(e.attrib["BrainStructure"]): _vertex_count(e) for e in element.iterfind("Surface")
     }
     names: list[str] = []
     vertices: dict[str, list[tuple[int, NDArray]]] = {}

@@ -1,4 +1,4 @@
-"""Volume files whose samples stand one after the other: NIfTI and MGH, plain or gzip, local or remote."""
+"""Volume files whose samples stand one after the other: NIfTI, Analyze and MGH, plain or packed, local or remote."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.source.base import Block, Source
-from brainsieve.engine.source.header import Layout
+from brainsieve.engine.source.base import Block, Source, spans_of
+from brainsieve.engine.source.header import Layout, streamed_dtype
 from brainsieve.engine.source.streams import (
+    MOST_BEHIND,
     Ahead,
+    Unpacking,
     fill,
-    gzip_stream,
     open_plain,
     read_to_end,
+    refuse_promise,
     size_of,
     skip,
 )
@@ -26,6 +28,8 @@ from brainsieve.exceptions import CorruptImageError
 
 # One buffer; a few are decoded ahead. Small ones stay in the processor's cache.
 BUFFER_BYTES = 2**23
+# Seconds that a stalled download is waited for when nobody wants its data any more.
+PATIENCE = 0.5
 
 
 class FileSource(Source):
@@ -34,19 +38,24 @@ class FileSource(Source):
     Parameters
     ----------
     path : str
-        Path or URL, as the user gave it.
+        Path, or what to call the URL in messages.
     layout : Layout
-    compressed : bool
-        gzip.
+    packing : str or None
+        "gzip", "bzip2", or None for plain files.
     opener : callable, optional
         Gives the file as a binary stream. Default: a local file.
+
+    Raises
+    ------
+    CorruptImageError
+        If the file cannot hold what its header promises.
     """
 
     def __init__(
         self,
         path: str,
         layout: Layout,
-        compressed: bool,
+        packing: str | None,
         opener: Callable[[], BinaryIO] | None = None,
     ) -> None:
         self.path = path
@@ -55,41 +64,40 @@ class FileSource(Source):
         self.domain = layout.grid
         self.n_samples = layout.n_samples
         self.is_single = layout.is_single
-        self.dtype = _streamed_dtype(layout.dtype)
-        self.slope, self.inter, self.tr = layout.slope, layout.inter, layout.tr
+        self.dtype = streamed_dtype(layout.dtype)
+        self.slope, self.inter = layout.slope, layout.inter
+        self.tr, self.tr_doubt = layout.timing.tr, layout.timing.doubt
         self.header: Any = layout.header
-        self._compressed = compressed
+        self._packing = packing
         self._opener = opener
         self.is_local = opener is None
-        if opener is None and not compressed:
-            self._refuse_short_file()
-
-    def _refuse_short_file(self) -> None:
-        size = os.path.getsize(self.path)
-        if size < self.layout.expected_bytes:
-            raise CorruptImageError(
-                f"{self.path} is truncated: its header promises {self.layout.expected_bytes} bytes "
-                f"({self.n_samples} samples of {self.domain.describe()}, {self.layout.dtype}), "
-                f"{size} are there."
-            )
+        if opener is None:
+            refuse_promise(path, layout.expected_bytes, os.path.getsize(path), packing, layout.describe())
 
     @property
     def identity(self) -> str:
         if self._opener is not None:
             raise TypeError(f"{self.path} is remote: its contents cannot be identified without reading it.")
-        status = os.stat(self.path)
-        what = (os.path.abspath(self.path), status.st_size, status.st_mtime_ns)
-        return hashlib.blake2b(repr(what).encode() + self.header.binaryblock, digest_size=16).hexdigest()
+        status, layout = os.stat(self.path), self.layout
+        # An opened image may have another affine than its file, and keeps the layout that it was opened with.
+        what = (
+            os.path.abspath(self.path),
+            (status.st_size, status.st_mtime_ns),
+            (layout.grid.fingerprint, layout.n_samples, layout.is_single, layout.dtype.str),
+            (layout.offset, layout.slope, layout.inter),
+        )
+        return hashlib.blake2b(repr(what).encode(), digest_size=16).hexdigest()
 
     def blocks(
         self, samples_per_block: int | None = None, samples: NDArray[np.intp] | None = None
     ) -> Generator[Block, None, None]:
         per_block = samples_per_block or max(1, BUFFER_BYTES // max(1, self.layout.sample_bytes))
-        spans = list(_spans(self.n_samples, per_block, samples))
+        spans = list(spans_of(self.n_samples, per_block, samples))
         most = max((stop - start for start, stop in spans), default=1)
-        if self._compressed or self._opener is not None:
+        if self._packing or self._opener is not None:
+            patience = None if self.is_local else PATIENCE
             ahead: Any = iter(
-                Ahead(lambda buffers: self._decode(buffers, spans), most * self.layout.sample_bytes)
+                Ahead(lambda buffers: self._decode(buffers, spans), most * self.layout.sample_bytes, patience)
             )
             with closing(ahead):
                 for (start, stop), values in ahead:
@@ -118,12 +126,12 @@ class FileSource(Source):
                 at = wanted + len(part)
                 yield (start, stop), part.view(self.layout.dtype).reshape(stop - start, -1)
             skip(stream, expected - at, self.path, expected, at)
-            if self._compressed:
-                read_to_end(stream, self.path)
+            if self._packing:
+                read_to_end(stream, self.path, None if self.is_local else MOST_BEHIND)
 
     def _open(self) -> Any:
         stream: Any = open_plain(self.path) if self._opener is None else self._opener()
-        return _OwningGzip(stream) if self._compressed else stream
+        return Unpacking(stream, self._packing) if self._packing else stream
 
     def _read(self, spans: list[tuple[int, int]], most: int) -> Generator[Block, None, None]:
         buffer = np.empty(most * self.layout.sample_bytes, dtype=np.uint8)
@@ -138,42 +146,3 @@ class FileSource(Source):
                 raise CorruptImageError(
                     f"{self.path} shrank while it was read: {self.layout.expected_bytes} bytes were there."
                 )
-
-
-class _OwningGzip:
-    """A gzip stream that closes the file it reads."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._decoder = gzip_stream(stream)
-        self.readinto = self._decoder.readinto
-        self.read = self._decoder.read
-
-    def __enter__(self) -> _OwningGzip:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._decoder.close()
-        self._stream.close()
-
-
-def _spans(n_samples: int, per_block: int, samples: NDArray[np.intp] | None) -> Iterator[tuple[int, int]]:
-    """(start, stop) of blocks: consecutive samples, of those wanted."""
-    if samples is None:
-        for start in range(0, n_samples, per_block):
-            yield start, min(start + per_block, n_samples)
-        return
-    breaks = np.flatnonzero(np.diff(samples) != 1) + 1
-    for piece in np.split(np.asarray(samples), breaks):
-        for start in range(0, len(piece), per_block):
-            part = piece[start : start + per_block]
-            yield int(part[0]), int(part[-1]) + 1
-
-
-def _streamed_dtype(dtype: np.dtype) -> np.dtype:
-    """Native byte order; longer floats than float64 as float64, float16 as float32."""
-    if dtype.kind == "f" and dtype.itemsize > 8:
-        return np.dtype(np.float64)
-    if dtype == np.float16:
-        return np.dtype(np.float32)
-    return dtype.newbyteorder("=")

@@ -5,24 +5,42 @@ from __future__ import annotations
 import glob
 import os
 import sys
-import warnings
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
 
+from brainsieve.engine.files import reading, regular_file
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.file import FileSource
-from brainsieve.engine.source.header import layout_of, nifti_layout
-from brainsieve.engine.source.memory import ImageSource, is_cached
-from brainsieve.engine.source.remote import is_url, opener
+from brainsieve.engine.source.header import Layout, image_layout, nifti_layout
+from brainsieve.engine.source.memory import ImageSource, file_of
+from brainsieve.engine.source.remote import is_url, local_path, opener, redacted
 from brainsieve.engine.source.sequence import SequenceSource
-from brainsieve.engine.source.streams import gzip_stream, is_gzip, open_plain
-from brainsieve.exceptions import CorruptImageError, DimensionError
+from brainsieve.engine.source.streams import open_plain, packing_of, refuse_promise, unpacked
+from brainsieve.engine.source.values import read_all
+from brainsieve.exceptions import DimensionError, MissingFileError
 
 GLOB_CHARACTERS = "*?["
+NIFTI_SUFFIXES = (".nii", ".nii.gz", ".nii.bz2")
+CIFTI_STEMS = (".dtseries", ".dscalar", ".ptseries", ".dlabel", ".pscalar", ".plabel", ".dconn")
+# Formats by the end of a name, for messages, and the files that belong together.
+FORMS = {
+    ".mgh": "MGH",
+    ".mgz": "MGH",
+    ".img": "Analyze or a NIfTI pair",
+    ".hdr": "Analyze or a NIfTI pair",
+    ".mnc": "MINC",
+    ".brik": "AFNI",
+    ".head": "AFNI",
+    ".par": "PAR/REC",
+    ".rec": "PAR/REC",
+    ".v": "ECAT",
+}
+COMPANIONS = (".img", ".hdr", ".mat", ".HEAD", ".BRIK", ".PAR", ".REC", ".par", ".rec")
 
 
 def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> Source:
@@ -30,7 +48,7 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
 
     Parameters
     ----------
-    img : nibabel image, str, os.PathLike, or a list, tuple or generator of these
+    img : nibabel image, str, os.PathLike, or a list, tuple, array, Series or generator of these
         A path may be a glob ("vol-*.nii"), whose 3-D files are put together in order of their names, or any
         URL that fsspec reads. A list is put together in time.
     wildcards : bool, default=True
@@ -44,8 +62,10 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
 
     Raises
     ------
+    MissingFileError
+        Missing files, globs without a match: a `FileNotFoundError` and a `ValueError`.
     ValueError
-        Missing files, globs without a match, empty lists, corrupt files (`CorruptImageError`).
+        Empty lists, what is no regular file, corrupt files (`CorruptImageError`).
     TypeError
         What is no image; `DimensionError` for 4-D images in a list.
     """
@@ -53,6 +73,9 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
         return _from_path(os.path.expanduser(os.fspath(img)), wildcards)
     if isinstance(img, nib.spatialimages.SpatialImage):
         return _from_image(img)
+    if isinstance(img, np.ndarray) and img.dtype.kind in "OU" and img.ndim <= 1:
+        img = img.tolist()  # of paths or images
+        return open_source(img, wildcards=wildcards, join_4d=join_4d)
     if isinstance(img, np.ndarray):
         raise TypeError(
             f"An array of shape {img.shape} was given for an image; an image also needs an affine: "
@@ -62,7 +85,9 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
         raise TypeError("A CIFTI image was given, not a volume; the CIFTI maskers take it.")
     if isinstance(getattr(getattr(img, "data", img), "parts", None), dict):
         raise TypeError(f"{img!r} is a surface image, not a volume; the surface maskers take it.")
-    if img is None or isinstance(img, bytes | int | float | dict) or not isinstance(img, Iterable):
+    # A set has no order, and a data frame gives its columns' names.
+    unfit = isinstance(img, bytes | int | float | dict | set | frozenset) or hasattr(img, "columns")
+    if img is None or unfit or not isinstance(img, Iterable):
         raise TypeError(
             f"{img!r} ({type(img).__name__}) is no image; give a path, a nibabel image, or a list of these."
         )
@@ -75,7 +100,7 @@ def _from_many(images: Iterable[Any], join_4d: bool) -> Source:
         if isinstance(img, list | tuple):
             raise TypeError(f"Image {i} of the list is itself a list; one run is one list of 3-D images.")
         source = open_source(img, wildcards=False)
-        if not source.is_single and not join_4d:
+        if source.n_samples > 1 and not join_4d:
             raise DimensionError(4, 3, f"Image {i} of the list ({source.name})")
         sources.append(source)
     if not sources:
@@ -84,83 +109,176 @@ def _from_many(images: Iterable[Any], join_4d: bool) -> Source:
 
 
 def _from_path(path: str, wildcards: bool) -> Source:
-    if is_url(path):
+    local = local_path(path)
+    if local is None and is_url(path):
         return _from_url(path)
+    path = path if local is None else local
     # The package's constant, without importing what lies above the engine.
     expand = wildcards and getattr(sys.modules.get("brainsieve"), "EXPAND_PATH_WILDCARDS", True)
-    if not os.path.exists(path):
-        if expand and any(c in path for c in GLOB_CHARACTERS):
-            matches = sorted(glob.glob(path))
-            if not matches:
-                raise ValueError(f"No file matches {path!r}.")
-            return _from_many(matches, join_4d=False)
-        raise ValueError(f"File not found: {path!r}")
-    if os.path.isdir(path):
-        raise ValueError(f"{path!r} is a folder; give an image file.")
-    if os.path.getsize(path) == 0:
-        raise CorruptImageError(f"{path} is empty: it has 0 bytes.")
-    if path.lower().endswith((".nii", ".nii.gz")):
-        return _from_nifti(path)
+    if expand and any(c in path for c in GLOB_CHARACTERS) and not os.path.exists(path):
+        matches = sorted(glob.glob(path))
+        if not matches:
+            raise MissingFileError(f"No file matches {path!r}.")
+        return _from_many(matches, join_4d=False)
+    path = regular_file(path)
+    if path.lower().endswith(NIFTI_SUFFIXES):
+        layout, packing = nifti_file(path)
+        return FileSource(path, layout, packing)
     return _from_other_file(path)
 
 
-def _from_nifti(path: str) -> Source:
-    _refuse_cifti(path)
-    with open_plain(path) as file:
-        compressed = is_gzip(file.read(2))
+def nifti_file(path: str) -> tuple[Layout, str | None]:
+    """The layout of a single NIfTI file, and how it is packed.
+
+    Raises
+    ------
+    TypeError
+        If it is a CIFTI file, or called like one.
+    CorruptImageError
+        If its header is broken.
+    """
+    with reading(path, "NIfTI"), open_plain(path) as file:
+        packing = packing_of(file.read(4))
         file.seek(0)
-        layout = nifti_layout(gzip_stream(file) if compressed else file, path)
-    return FileSource(path, layout, compressed)
+        layout = nifti_layout(unpacked(file, packing), path)
+    stem = path.lower()
+    for suffix in NIFTI_SUFFIXES[::-1]:
+        stem = stem.removesuffix(suffix)
+    if stem.endswith(CIFTI_STEMS):
+        raise TypeError(
+            f"{path} is called like a CIFTI file, but holds a volume of {layout.grid.describe()}; rename it if "
+            "that is what it is."
+        )
+    return layout, packing
 
 
 def _from_url(url: str) -> Source:
-    open_url = opener(url)
-    with open_url() as stream:
-        first = stream.read(2)
-    compressed = is_gzip(first)
-    with open_url() as stream:
-        layout = nifti_layout(gzip_stream(stream) if compressed else stream, url)
-    return FileSource(url, layout, compressed, opener=open_url)
+    open_url, name = opener(url), redacted(url)
+    with reading(name, "NIfTI"), open_url() as stream:
+        first = stream.read(4)
+        packing = packing_of(first)
+        layout = nifti_layout(unpacked(Rewound(first, stream), packing), name)
+        size = getattr(stream, "size", None)
+    if size is not None:
+        refuse_promise(name, layout.expected_bytes, size, packing, layout.describe())
+    return FileSource(name, layout, packing, opener=open_url)
 
 
-def _refuse_cifti(path: str) -> None:
-    stem = path.lower().removesuffix(".gz").removesuffix(".nii")
-    if stem.endswith((".dtseries", ".dscalar", ".ptseries", ".dlabel", ".pscalar", ".plabel", ".dconn")):
-        raise TypeError(
-            f"{path} is a CIFTI file (points of the cortex and subcortex), not a volume; "
-            "the CIFTI maskers take it."
-        )
+class Rewound:
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, first: bytes, stream: BinaryIO) -> None:
+        self._first, self._stream = first, stream
+
+    def read(self, n: int = -1) -> bytes:
+        if not self._first:
+            return self._stream.read(n)
+        n = len(self._first) if n < 0 else n
+        part, self._first = self._first[:n], self._first[n:]
+        return part
+
+    def readinto(self, buffer: Any) -> int:
+        part = self.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._stream.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._stream.closed
 
 
 def _from_other_file(path: str) -> Source:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            img = nib.load(path)
-    except (ImageFileError, OSError, EOFError, ValueError, KeyError) as error:
-        raise CorruptImageError(f"{path} cannot be read as an image: {error}") from None
-    if not isinstance(img, nib.spatialimages.SpatialImage):
-        hint = " The surface maskers take surfaces." if isinstance(img, nib.gifti.GiftiImage) else ""
-        raise TypeError(f"{path} holds no volume; nibabel reads it as {type(img).__name__}.{hint}")
-    return _from_image(img)
+    form = FORMS.get(os.path.splitext(path.lower().removesuffix(".gz").removesuffix(".bz2"))[1], "an image")
+    _refuse_odd_companions(path)
+    with reading(path, form):
+        # No memory map: a file that is cut while it is mapped kills the interpreter.
+        img: Any = nib.load(path, mmap=False)
+        if not isinstance(img, nib.spatialimages.SpatialImage):
+            hint = " The surface maskers take surfaces." if isinstance(img, nib.gifti.GiftiImage) else ""
+            raise TypeError(f"{path} holds no volume; nibabel reads it as {type(img).__name__}.{hint}")
+        return _from_image(img, path)
 
 
-def _from_image(img: Any) -> Source:
-    path = img.get_filename()
-    name = "the image in memory" if path is None else os.path.basename(str(path))
-    if path is None or is_cached(img) or not os.path.exists(str(path)):
-        return ImageSource(img, name)
-    path = str(path)
-    if isinstance(img, nib.Nifti1Image) and path.lower().endswith((".nii", ".nii.gz")):
-        source = _from_nifti(path)
-        # Changed in memory (a new affine or header), or another file by now: what is in memory counts.
-        if source.domain.shape == img.shape[:3] and np.array_equal(source.domain.affine, img.affine):  # type: ignore[attr-defined]
-            return source
-        return ImageSource(img, name)
-    if isinstance(img, nib.MGHImage):
-        header: Any = img.header
-        layout = layout_of(header, path, offset=header.get_data_offset())
-        with open_plain(path) as file:
-            compressed = is_gzip(file.read(2))
-        return FileSource(path, layout, compressed)
-    return ImageSource(img, name)
+def _refuse_odd_companions(path: str) -> None:
+    """Refuse what would be opened along with a file of a pair where it may never end."""
+    stem = path
+    for packed in (".gz", ".bz2"):
+        stem = stem.removesuffix(packed)
+    stem = os.path.splitext(stem)[0]
+    for suffix in COMPANIONS:
+        for companion in (stem + suffix, f"{stem}{suffix}.gz"):
+            if os.path.exists(companion):
+                regular_file(companion)
+
+
+def _from_image(img: Any, path: str | None = None) -> Source:
+    """The source of an image: of the file that its proxy reads, laid out as it was when it was opened.
+
+    `path`: the file that it was just opened from.
+    """
+    proxy = img.dataobj
+    own = file_of(proxy)
+    if own is None:
+        return ImageSource(img, "the image in memory" if path is None else os.path.basename(path), path)
+    own = regular_file(own)
+    name = os.path.basename(own)
+    # AFNI's proxies are of a class of their own: each volume has its scale.
+    if type(proxy) is not nib.arrayproxy.ArrayProxy or proxy.order != "F":
+        return ImageSource(img, name, own)
+    layout = image_layout(img, name)
+    with open_plain(own) as file:
+        packing = packing_of(file.read(4))
+    if isinstance(img, nib.Nifti1Image) and own.lower().endswith(NIFTI_SUFFIXES):
+        layout = _as_in_file(layout, own)
+    return FileSource(own, layout, packing)
+
+
+def _as_in_file(layout: Layout, path: str) -> Layout:
+    """The layout of an opened image, if its file still has it.
+
+    Raises
+    ------
+    ValueError
+        If the file was written anew since, with other sizes or another scaling: what the image would read
+        from it now are no values of either.
+    """
+    now, _ = nifti_file(path)
+    if layout.offset == 0:  # nibabel takes the header for voxels where it says nothing of where these are
+        layout = replace(layout, offset=now.offset)
+    if not layout.stores_as(now):
+        raise ValueError(
+            f"{path} has changed since the image was opened: it holds {now.describe()} at byte {now.offset}, "
+            f"scaled by {now.slope:g} and {now.inter:g}; the image, {layout.describe()} at byte {layout.offset}, "
+            f"scaled by {layout.slope:g} and {layout.inter:g}. Load it again."
+        )
+    return layout
+
+
+def read_array(img: Any) -> NDArray:
+    """The array of an image or file, as ``numpy.asanyarray(nibabel.load(...).dataobj)`` has it.
+
+    Read by position and verified to its end: no memory map, which a file that is cut would turn into a crash.
+
+    Parameters
+    ----------
+    img : image-like
+
+    Returns
+    -------
+    array : (x, y, z) or (x, y, z, n_samples)
+    """
+    if isinstance(img, nib.spatialimages.SpatialImage) and isinstance(img.dataobj, np.ndarray):
+        return np.asanyarray(img.dataobj)
+    source = open_source(img)
+    shape = source.domain.shape  # type: ignore[attr-defined]
+    values = read_all(source).T
+    return values.reshape(shape if source.is_single else (*shape, source.n_samples), order="F")

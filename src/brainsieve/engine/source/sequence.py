@@ -35,7 +35,7 @@ class SequenceSource(Source):
         self._starts = np.cumsum([0, *(source.n_samples for source in sources)])
         self.domain = first.domain
         self.n_samples = int(self._starts[-1])
-        self.tr = first.tr
+        self.tr, self.tr_doubt = first.tr, first.tr_doubt
         self.name = f"{first.name} and {len(sources) - 1} more" if len(sources) > 1 else first.name
         self.header = getattr(first, "header", None)
         same = all((s.dtype, s.slope, s.inter) == (first.dtype, first.slope, first.inter) for s in sources)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source.base import Block, Source
-from brainsieve.engine.source.file import _streamed_dtype
-from brainsieve.engine.source.header import checked_dtype
+from brainsieve.engine.source.header import checked_dtype, streamed_dtype
 
 BLOCK_BYTES = 2**22
 
@@ -48,7 +47,7 @@ class SurfaceSource(Source):
         ]
         self.n_samples = sum(next(iter(image.values())).shape[1] for image in self._images)
         dtypes = [checked_dtype(values.dtype, name) for image in self._images for values in image.values()]
-        self.dtype = _streamed_dtype(np.result_type(*dtypes))
+        self.dtype = streamed_dtype(np.result_type(*dtypes))
 
     @property
     def identity(self) -> str:
