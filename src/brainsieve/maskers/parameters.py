@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from brainsieve.exceptions import CorruptImageError, MissingFileError
+
 Check = Callable[[str, Any], None]
 
 
@@ -58,7 +60,7 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        if type(error) in (TypeError, ValueError):
+        if type(error) in (TypeError, ValueError, MissingFileError, CorruptImageError):
             raise type(error)(f"{name}: {error}") from None
         raise
 
