@@ -9,7 +9,7 @@ the blocks: it is linear, hence cheaper to undo on features, which `extract` doe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,16 +99,3 @@ class Source(ABC):
         if self.is_scaled and self.dtype.kind in "iub":
             return np.dtype(np.float64)
         return self.dtype
-
-
-def spans_of(n_samples: int, per_block: int, samples: NDArray[np.intp] | None) -> Iterator[tuple[int, int]]:
-    """(start, stop) of blocks: consecutive samples, of those wanted."""
-    if samples is None:
-        for start in range(0, n_samples, per_block):
-            yield start, min(start + per_block, n_samples)
-        return
-    breaks = np.flatnonzero(np.diff(samples) != 1) + 1
-    for piece in np.split(np.asarray(samples), breaks):
-        for start in range(0, len(piece), per_block):
-            part = piece[start : start + per_block]
-            yield int(part[0]), int(part[-1]) + 1

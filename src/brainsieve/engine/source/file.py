@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.source.base import Block, Source, spans_of
+from brainsieve.engine.source.base import Block, Source
 from brainsieve.engine.source.header import Layout, streamed_dtype
 from brainsieve.engine.source.streams import (
     MOST_BEHIND,
@@ -24,6 +24,7 @@ from brainsieve.engine.source.streams import (
     size_of,
     skip,
 )
+from brainsieve.engine.source.values import spans_of
 from brainsieve.exceptions import CorruptImageError
 
 # One buffer; a few are decoded ahead. Small ones stay in the processor's cache.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.engine.files import reading
-from brainsieve.engine.source.base import Block, Source, spans_of
+from brainsieve.engine.source.base import Block, Source
 from brainsieve.engine.source.header import checked_dtype, checked_grid, checked_shape, streamed_dtype
 from brainsieve.engine.source.streams import (
     Unpacking,
@@ -23,6 +23,7 @@ from brainsieve.engine.source.streams import (
     size_of,
 )
 from brainsieve.engine.source.timing import timing_of
+from brainsieve.engine.source.values import spans_of
 
 # Time runs fastest in most arrays made in memory, so that a volume is strided: larger blocks pay there.
 BLOCK_BYTES = 2**24

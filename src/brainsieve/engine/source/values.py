@@ -157,6 +157,17 @@ def consecutive(samples: NDArray[np.intp], at_most: int) -> Iterator[tuple[int, 
             yield start, min(start + at_most, last)
 
 
+def spans_of(n_samples: int, per_block: int, samples: NDArray[np.intp] | None) -> Iterator[tuple[int, int]]:
+    """(start, stop) of blocks of samples that follow one another, of all samples or of those wanted."""
+    if samples is not None:
+        for start, stop in consecutive(samples, per_block):
+            yield int(samples[start]), int(samples[stop - 1]) + 1
+        return
+    # Not by `consecutive`: a header may promise more samples than numbers can be listed.
+    for first in range(0, n_samples, per_block):
+        yield first, min(first + per_block, n_samples)
+
+
 def scaled(values: NDArray, source: Source) -> NDArray:
     """Stored values with the file's scaling applied, in float64; as they are where there is none."""
     if not source.is_scaled:
