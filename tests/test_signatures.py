@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 # Of these modules everything that is public in the peer, but for surfaces, must be here.
-MODULES = ["image", "masking", "signal", "surface", "interfaces.fmriprep"]
+MODULES = ["image", "masking", "signal", "surface", "interfaces.fmriprep", "connectome"]
 MASKERS = [
     "NiftiMasker",
     "NiftiLabelsMasker",
@@ -80,3 +80,13 @@ def test_methods_have_the_peers_parameters(name, method):
     if not hasattr(theirs, method):
         pytest.skip(f"{name} of the peer has no {method}")
     assert_starts_like(getattr(ours, method), getattr(theirs, method))
+
+
+@pytest.mark.parametrize("name", ["ConnectivityMeasure", "GroupSparseCovariance", "GroupSparseCovarianceCV"])
+def test_estimators_have_the_peers_parameters_and_defaults(name):
+    ours = getattr(importlib.import_module("brainsieve.connectome"), name)
+    theirs = getattr(importlib.import_module("nilearn.connectome"), name)
+    assert_starts_like(ours.__init__, theirs.__init__)
+    for method in ("fit", "transform", "fit_transform", "inverse_transform"):
+        if hasattr(theirs, method):
+            assert_starts_like(getattr(ours, method), getattr(theirs, method))
