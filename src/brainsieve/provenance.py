@@ -7,16 +7,20 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainsieve.engine.source.remote import redacted
 from brainsieve.whole_files import replacing
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "nibabel", "pandas", "isal")
 CHUNK_BYTES = 2**20
+# Up to the end of the word; a bracket or quotation mark around it is no part of it.
+URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>)\]]+", re.IGNORECASE)
 
 
 def versions() -> dict[str, str | None]:
@@ -33,16 +37,33 @@ def versions() -> dict[str, str | None]:
 
 
 def file_record(path: str | os.PathLike) -> dict[str, Any]:
-    """Name, size and SHA-256 of a file; of something that is no local file, the name alone."""
+    """Name, size and SHA-256 of a file; of something that is no local file, the name alone, without its secrets."""
     name = os.fspath(path)
-    file = Path(name).expanduser()
-    if not file.is_file():
-        return {"path": name, "bytes": None, "sha256": None}
+    file = os.path.expanduser(name)
+    if not os.path.isfile(file):
+        return {"path": redacted(name), "bytes": None, "sha256": None}
+    return {"path": name, "bytes": os.path.getsize(file), "sha256": sha256_of(file)}
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
     digest = hashlib.sha256()
-    with file.open("rb") as stream:
+    with open(path, "rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
-    return {"path": name, "bytes": file.stat().st_size, "sha256": digest.hexdigest()}
+    return digest.hexdigest()
+
+
+def our_record(path: str | os.PathLike) -> dict[str, Any] | None:
+    """The record in a JSON file, if this package wrote it; None for any other file."""
+    try:
+        if not os.path.isfile(path):
+            return None
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    made_by = record.get("versions") if isinstance(record, dict) else None
+    return record if isinstance(made_by, dict) and "brainsieve" in made_by else None
 
 
 def write_json(record: Mapping[str, Any], path: Path) -> None:
@@ -58,18 +79,29 @@ def json_bytes(record: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
+def without_secrets(text: str) -> str:
+    """A text with the passwords and tokens of the URLs in it struck out."""
+    return URL.sub(lambda match: redacted(match[0]), text)
+
+
 def plain(value: Any) -> Any:
-    """What JSON can hold: arrays as lists, paths as strings, NaN as None, all else as it prints."""
+    """What JSON can hold: arrays as lists, paths as strings, NaN as None, all else as it prints; no secrets of URLs."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
+    if hasattr(value, "to_dict"):  # a data frame
+        return plain(value.to_dict(orient="list"))
+    if hasattr(value, "dataobj"):  # an image, whose print is pages
+        return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
     if isinstance(value, list | tuple | set | frozenset | range):
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        return without_secrets(value)
+    if value is None or isinstance(value, bool | int):
         return value
-    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    return without_secrets(os.fspath(value) if isinstance(value, os.PathLike) else str(value))

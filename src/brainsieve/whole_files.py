@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["replacing", "replacing_together"]
+__all__ = ["checked_target", "replacing", "replacing_together"]
 
 PREFIX = ".brainsieve-unfinished-"
 # Host, boot, process and the time that it started, then what makes the name unique.
@@ -75,7 +75,7 @@ def replacing_together(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list
     OSError, ValueError
         As `replacing`; ValueError also where two are the same file.
     """
-    targets = [_checked(path) for path in paths]
+    targets = [checked_target(path) for path in paths]
     repeated = next((target for i, target in enumerate(targets) if target in targets[:i]), None)
     if repeated is not None:
         raise ValueError(f"{str(repeated)!r} would be written twice.")
@@ -94,7 +94,8 @@ def replacing_together(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list
             shutil.rmtree(made, ignore_errors=True)
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
+def checked_target(path: str | os.PathLike[str]) -> Path:
+    """The file that a path stands for when it is written, links followed; raises as `replacing` does."""
     text = os.path.expanduser(os.fspath(path))
     if "\0" in text or not os.path.basename(text):
         raise ValueError(f"{text!r} is no name of a file.")

@@ -30,24 +30,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: done. 1: a file or a value is not what it should be, and one line on standard error says so.
         2: the command line itself is wrong. 70: a defect of the program. 130: interrupted.
     """
-    from brainsieve.cli.arguments import parser
+    from brainsieve.cli.arguments import UsageError, parser
 
     arguments = parser().parse_args(argv)
     if arguments.command is None:
         parser().print_help()
         return USAGE
+    arguments.argv = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written.", INTERRUPTED)
+        return _fail(f"interrupted; {_what_was_written(arguments)}.", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has left: what Python flushes at its end must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except UsageError as error:
+        return _fail(f"{_one_line(error)} (brainsieve {arguments.command} --help tells more)", USAGE)
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if arguments.debug:
             raise
-        return _fail(_one_line(error), FAILED)
+        return _fail(_one_line(error) + _before(arguments), FAILED)
     except Exception as error:
         if arguments.debug:
             raise
@@ -66,12 +69,29 @@ def _run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _what_was_written(arguments: argparse.Namespace) -> str:
+    written = getattr(arguments, "written", [])
+    return f"{', '.join(written)} were written before, nothing else" if written else "nothing was written"
+
+
+def _before(arguments: argparse.Namespace) -> str:
+    """What stands although a later run failed."""
+    return f" ({_what_was_written(arguments)})" if getattr(arguments, "written", []) else ""
+
+
 def _fail(message: str, code: int) -> int:
     print(f"brainsieve: error: {message}", file=sys.stderr)
     return code
 
 
 def _one_line(error: BaseException) -> str:
+    from brainsieve.cli.console import in_options
+    from brainsieve.provenance import without_secrets
+
     if isinstance(error, MemoryError) and not str(error):
         return "not enough memory."
-    return " ".join(str(error).split()) or type(error).__name__
+    text = str(error)
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        # As a sentence, and without the system's number.
+        text = f"{error.filename!r}: {error.strerror}."
+    return in_options(without_secrets(" ".join(text.split()))) or type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,14 @@ RANGE = re.compile(r"(\d*)(:?)(\d*)")
 TRUE, FALSE = {"true", "1"}, {"false", "0"}
 
 
-def chosen_confounds(path: str, columns: str | None) -> pd.DataFrame:
+def chosen_confounds(path: str, columns: Sequence[str] | None) -> pd.DataFrame:
     """The columns of a table of confounds that were asked for, in the order asked.
 
     Parameters
     ----------
     path : str
-    columns : str or None
-        Names with commas between them; ``*``, ``?`` and ``[…]`` match several. None: all columns.
+    columns : sequence of str or None
+        Each a name, or names with commas between them; ``*``, ``?`` and ``[…]`` match several. None: all columns.
 
     Raises
     ------
@@ -41,14 +42,20 @@ def chosen_confounds(path: str, columns: str | None) -> pd.DataFrame:
     if all(not isinstance(name, str) for name in table.columns):
         raise ValueError(f"--confounds-columns was given, but {path!r} has no header to look names up in.")
     chosen: list[str] = []
-    for pattern in filter(None, (part.strip() for part in columns.split(","))):
+    for pattern in _patterns(columns, names):
         matches = [name for name in names if name == pattern] or fnmatch.filter(names, pattern)
         if not matches:
             raise ValueError(_no_such_column(pattern, names, path))
         chosen += [name for name in matches if name not in chosen]
     if not chosen:
-        raise ValueError(f"--confounds-columns {columns!r} names no column.")
+        raise ValueError(f"--confounds-columns {','.join(columns)!r} names no column.")
     return table[chosen]
+
+
+def _patterns(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Names and patterns one by one; a name of the table that has a comma in it stays whole."""
+    parts = [[text] if text in names else text.split(",") for text in columns]
+    return [part.strip() for row in parts for part in row if part.strip()]
 
 
 def refuse_missing(table: pd.DataFrame, kept: NDArray[np.intp] | None, path: str) -> None:

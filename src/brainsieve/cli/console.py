@@ -6,6 +6,7 @@ All of it goes to standard error; standard output is for data.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -17,6 +18,32 @@ from typing import Any
 BAR_WIDTH = 24
 # Where no terminal shows a bar, a line tells how far it is this often, in seconds.
 LINE_EVERY_S = 10.0
+# Parameters of the Python interface, in whose words the maskers speak, and the options that set them. Names that
+# are words of English too, as "radius", stay.
+OPTIONS = {
+    "high_pass": "--high-pass",
+    "low_pass": "--low-pass",
+    "t_r": "--t-r",
+    "sample_mask": "--sample-mask",
+    "smoothing_fwhm": "--smoothing-fwhm",
+    "labels_img": "--atlas",
+    "maps_img": "--atlas",
+    "mask_img": "--mask",
+    "lut": "--labels",
+    "resampling_target": "--resampling-target",
+    "min_coverage": "--min-coverage",
+    "background_label": "--background-label",
+    "allow_overlap": "--allow-overlap",
+    "high_variance_confounds": "--high-variance-confounds",
+    "standardize": "--standardize",
+}
+# Not within a path or a quotation: those are names of the user's.
+PARAMETER = re.compile(rf"(?<![\w/.'\"-])({'|'.join(OPTIONS)})(?![\w/'\"-]|\.\w)(=(True\b)?)?")
+
+
+def in_options(text: str) -> str:
+    """A message about parameters of Python, about options of the command line instead: ``t_r=2`` is ``--t-r 2``."""
+    return PARAMETER.sub(lambda m: OPTIONS[m[1]] + (" " if m[2] and not m[3] else ""), text)
 
 
 class Console:
@@ -40,7 +67,9 @@ class Console:
 
     def warn(self, text: str) -> None:
         """A warning, on one line, kept for the record too."""
-        text = " ".join(text.split())
+        from brainsieve.provenance import without_secrets
+
+        text = in_options(without_secrets(" ".join(text.split())))
         self.warnings.append(text)
         self._line(f"warning:  {text}")
 
@@ -50,7 +79,10 @@ class Console:
 
     @contextmanager
     def showing_warnings(self) -> Iterator[None]:
-        """Show Python's warnings for users as lines, each once, and leave out those for programmers."""
+        """Show Python's warnings for users as lines, each once, and leave out those for programmers.
+
+        `warnings` then has those of this block.
+        """
 
         def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
             if issubclass(category, UserWarning | RuntimeWarning) and str(message) not in seen:
@@ -58,6 +90,7 @@ class Console:
                 self.warn(str(message))
 
         seen: set[str] = set()
+        self.warnings = []
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.showwarning = show

@@ -1,345 +1,144 @@
-"""``brainsieve extract``: a run and atlases in, tables and how they were made out."""
+"""``brainsieve extract``: runs and atlases in, tables and how they were made out."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.cli.arguments import UsageError
 from brainsieve.cli.choices import chosen_confounds, kept_volumes, refuse_missing
 from brainsieve.cli.console import Console
+from brainsieve.cli.inputs import Job, check_files, input_records, jobs_of
+from brainsieve.cli.outputs import CIFTI, Output, labels_of, outputs_of
+from brainsieve.cli.targets import Target, Wanted, open_run, targets_of, wanted_of
+from brainsieve.cli.timing import Timing, believed, timing_of
 from brainsieve.engine.source import Source
+from brainsieve.image.loading import header_for
 from brainsieve.maskers.base import run_maskers
-from brainsieve.maskers.choosing import (
-    checked_atlas,
-    is_label_atlas,
-    kind_of,
-    masker_for,
-    open_any,
-    surface_files,
-    surface_of,
-)
-from brainsieve.provenance import file_record, versions, write_json
-from brainsieve.surface import PolyMesh
-from brainsieve.table_files import checked_table_path, distinct, frame_of, print_table, write_table
-from brainsieve.tables import read_lut
+from brainsieve.provenance import json_bytes, sha256_of, versions
+from brainsieve.table_files import frame_of, print_table, put_table
+from brainsieve.whole_files import replacing_together
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STANDARD_OUTPUT = "-"
-IMAGE_SUFFIXES = (
-    *(
-        ".dtseries.nii",
-        ".dscalar.nii",
-        ".dlabel.nii",
-        ".label.gii",
-        ".func.gii",
-        ".shape.gii",
-        ".gii.gz",
-        ".gii",
-    ),
-    *(".annot", ".nii.gz", ".nii", ".mgz", ".mgh", ".img", ".hdr", ".img.gz", ".hdr.gz"),
-)
+STEPS = {"zscore_sample": "z-score", "psc": "percent signal change"}
 
 
 @dataclass(frozen=True)
-class Target:
-    """One atlas, the masker for it, and where its table goes."""
+class Choices:
+    """What is done in time to one run: seconds between volumes, volumes kept, confounds."""
 
-    name: str
-    atlas: str
-    lut: str | None
-    masker: Any
-    columns: list[str]
-    output: Path | None
+    timing: Timing
+    kept: NDArray[np.intp] | None
+    confounds: pd.DataFrame | None
 
 
 def run_extract(arguments: argparse.Namespace) -> int:
-    """Run the command; what is wrong with its input is raised as ValueError, TypeError or OSError."""
-    console = Console(arguments.quiet)
+    """Run the command.
+
+    Raises
+    ------
+    UsageError
+        If the command line cannot be meant.
+    ValueError, TypeError, OSError
+        If a file or a value is not what it should be. Runs before the one concerned are written;
+        `arguments.written` lists their files.
+    """
     start = time.perf_counter()
-    with console.showing_warnings(), ThreadPoolExecutor(1, "brainsieve-checksum") as pool:
-        _check_inputs(arguments)
-        outputs = _outputs(arguments)
-        source = open_any(arguments.run)
-        console.say("run", f"{source.name}: {source.domain.describe()}, {source.n_samples} volumes")
-        t_r, t_r_from = _repetition_time(arguments, source)
-        kept = _kept(arguments, source)
-        confounds = _confounds(arguments, kept)
-        # While the run is read the machine's other cores have time for the checksums.
-        records = pool.submit(_input_records, arguments)
-        targets = _targets(arguments, source, t_r, outputs, console)
-        _say_cleaning(arguments, console, t_r, t_r_from, confounds, kept, source)
-        values = run_maskers(
-            source,
-            [target.masker for target in targets],
-            confounds,
-            kept,
-            progress=console.progress("volumes"),
-        )
-        frames = [frame_of(v, t.columns) for v, t in zip(values, targets, strict=True)]
-        record = _shared_record(arguments, source, t_r, t_r_from, confounds, kept)
-        for target, frame in zip(targets, frames, strict=True):
-            _write(target, frame, record, records, console, start)
+    arguments.written = []
+    wanted = wanted_of(arguments)
+    jobs = jobs_of(arguments)
+    labels = labels_of(arguments, [(each.kind, each.name) for each in wanted])
+    console = Console(arguments.quiet)
+    outputs = outputs_of(arguments, jobs, labels)
+    check_files(arguments, jobs)
+    with ThreadPoolExecutor(1, "brainsieve-checksum") as pool:
+        for job, row in zip(jobs, outputs, strict=True):
+            with console.showing_warnings():
+                _extract_one(arguments, job, wanted, row, pool, console)
     console.say("done", f"in {time.perf_counter() - start:.2f} s")
     return 0
 
 
-# -- what was given ------------------------------------------------------------------------------------
-
-
-def _check_inputs(arguments: argparse.Namespace) -> None:
-    if not arguments.atlas:
-        hint = "; for voxels, use brainsieve.maskers.NiftiMasker in Python" if arguments.mask else ""
-        raise ValueError(f"extract needs --atlas, an image of regions{hint}.")
-    if arguments.labels and len(arguments.labels) != len(arguments.atlas):
-        raise ValueError(
-            f"{len(arguments.labels)} --labels for {len(arguments.atlas)} --atlas; give as many, or none."
-        )
-    if arguments.confounds_columns is not None and arguments.confounds is None:
-        raise ValueError("--confounds-columns was given without --confounds, the table to look them up in.")
-    for option, path in _local_files(arguments):
-        if "://" not in path and not Path(path).expanduser().is_file():
-            raise FileNotFoundError(f"{option}: there is no file {path!r}.")
-
-
-def _local_files(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Options and files but for the run, which may be a glob."""
-    files = [("--atlas", path) for path in arguments.atlas] + [
-        ("--labels", path) for path in arguments.labels
-    ]
-    files += [
-        ("--mask", arguments.mask),
-        ("--confounds", arguments.confounds),
-        ("--surfaces", arguments.surfaces),
-    ]
-    return [(option, each) for option, path in files if path is not None for each in _hemispheres(path)]
-
-
-def _hemispheres(path: str) -> list[str]:
-    """The files that a name stands for: both hemispheres of a surface, else itself."""
-    files = None if Path(path).suffix not in (".gii", ".annot") and "," not in path else surface_files(path)
-    return [path] if files is None else list(files.values())
-
-
-def _outputs(arguments: argparse.Namespace) -> list[Path | None]:
-    """Where the table of each atlas goes; None for standard output."""
-    if arguments.output == STANDARD_OUTPUT:
-        if len(arguments.atlas) > 1:
-            raise ValueError("-o - writes one table; with several --atlas name a file.")
-        return [None]
-    path = checked_table_path(arguments.output)
-    paths = [path]
-    if len(arguments.atlas) > 1:
-        names = distinct([_short_name(atlas) for atlas in arguments.atlas])
-        paths = [path.with_name(f"{path.stem}_atlas-{name}{path.suffix}") for name in names]
-    inputs = {Path(file).expanduser().resolve() for _, file in _local_files(arguments)}
-    inputs.add(Path(arguments.run).expanduser().resolve())
-    for path in paths:
-        for written in (path, _sidecar(path)):
-            if written.resolve() in inputs:
-                raise ValueError(f"-o: {str(written)!r} is one of the inputs; it would be lost.")
-        _check_sidecar(_sidecar(path))
-    return list(paths)
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _check_sidecar(path: Path) -> None:
-    """Refuse to replace a JSON file that is not ours: it may well be the run's own, of BIDS."""
-    if not path.exists():
-        return
-    try:
-        ours = "brainsieve" in json.loads(path.read_text(encoding="utf-8"))["versions"]
-    except (ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise ValueError(f"-o: {str(path)!r} would be replaced, and it is not ours; choose another name.")
-
-
-def _short_name(path: str) -> str:
-    """What to call an atlas in the name of a file: its own name without suffix."""
-    name = Path(path).name
-    for suffix in IMAGE_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
-
-
-def _repetition_time(arguments: argparse.Namespace, source: Source) -> tuple[float | None, str | None]:
-    """Seconds between volumes, and who says so. Only a filter needs it."""
-    if arguments.t_r is not None:
-        return arguments.t_r, "--t-r"
-    if arguments.low_pass is None and arguments.high_pass is None:
-        return None, None
-    if source.tr is None:
-        raise ValueError(
-            f"--low-pass and --high-pass need the time between volumes, which the header of {source.name} "
-            "does not tell; give --t-r in seconds."
-        )
-    return float(round(source.tr, 6)), "header"
-
-
-def _confounds(arguments: argparse.Namespace, kept: NDArray[np.intp] | None) -> pd.DataFrame | None:
-    if arguments.confounds is None:
-        return None
-    table = chosen_confounds(arguments.confounds, arguments.confounds_columns)
-    refuse_missing(table, kept, arguments.confounds)
-    return table
-
-
-def _kept(arguments: argparse.Namespace, source: Source) -> NDArray[np.intp] | None:
-    if arguments.sample_mask is None:
-        return None
-    return kept_volumes(arguments.sample_mask, source.n_samples)
-
-
-# -- maskers -------------------------------------------------------------------------------------------
-
-
-def _targets(
+def _extract_one(
     arguments: argparse.Namespace,
-    source: Source,
-    t_r: float | None,
-    outputs: list[Path | None],
+    job: Job,
+    wanted: Sequence[Wanted],
+    outputs: Sequence[Output],
+    pool: ThreadPoolExecutor,
     console: Console,
-) -> list[Target]:
-    targets = []
-    luts = arguments.labels or [None] * len(arguments.atlas)
-    for atlas, lut, output in zip(arguments.atlas, luts, outputs, strict=True):
-        masker, columns = _masker_for(atlas, lut, arguments, source, t_r)
-        console.say("atlas", f"{Path(atlas).name}: {len(columns)} {masker._column}s")
-        targets.append(Target(_short_name(atlas), atlas, lut, masker, columns, output))
-    return targets
-
-
-def _masker_for(
-    atlas: str, lut: str | None, arguments: argparse.Namespace, source: Source, t_r: float | None
-) -> tuple[Any, list[str]]:
-    """The masker for an atlas, fitted, and the names of its columns."""
-    opened = checked_atlas(atlas, source)
-    labels = is_label_atlas(opened)
-    if arguments.strategy is not None and not labels:
-        raise ValueError(f"--strategy goes with an atlas of labels; {atlas} has {opened.n_samples} maps.")
-    parameters = _shared_parameters(arguments, t_r)
-    kind = kind_of(source)
-    if kind == "volumes":
-        if arguments.surfaces is not None:
-            raise ValueError("--surfaces goes with CIFTI files; the run is a volume.")
-        parameters["resampling_target"] = _resampling_target(arguments, "labels" if labels else "maps")
-    else:
-        parameters.update(_parameters_of_points(arguments, kind))
-    only_labels = {"strategy": arguments.strategy or "mean"}
-    if lut is not None:
-        only_labels["lut"] = lut
-    masker = masker_for(atlas, source, arguments.run, parameters, only_labels)
-    names = [str(name) for name in masker.get_feature_names_out()]
-    if labels or (kind == "CIFTI" and lut is None and names[0] != "ciftimapsmasker0"):
-        return masker, distinct(names)
-    return masker, _names_of_maps(atlas, lut, opened.n_samples)
-
-
-def _parameters_of_points(arguments: argparse.Namespace, kind: str) -> dict[str, Any]:
-    """Parameters that surfaces and CIFTI take instead of volumes' ones."""
-    if arguments.resampling_target != "data":
-        raise ValueError(
-            "--resampling-target is for volumes: points of surfaces and CIFTI are matched by number."
-        )
-    if arguments.smoothing_fwhm is not None and not isinstance(arguments.smoothing_fwhm, float):
-        raise ValueError(f"--smoothing-fwhm must be one number of mm for {kind}.")
-    parameters: dict[str, Any] = {}
-    if arguments.surfaces is not None:
-        parameters["surfaces"] = PolyMesh(**_mesh_files(arguments.surfaces))
-    if kind == "surfaces":
-        if arguments.smoothing_fwhm is not None:
-            raise ValueError(
-                "--smoothing-fwhm of GIFTI files needs their meshes; use SurfaceLabelsMasker in Python."
-            )
-        if arguments.surfaces is not None:
-            raise ValueError("--surfaces goes with CIFTI files; the run is GIFTI.")
-        if arguments.mask is not None:
-            parameters["mask_img"] = surface_of(arguments.mask)
-    return parameters
-
-
-def _mesh_files(text: str) -> dict[str, str]:
-    files = surface_files(text)
-    if files is None:
-        raise ValueError(f"--surfaces: {text!r} is no GIFTI file; give LEFT,RIGHT or one of the pair.")
-    return files
-
-
-def _resampling_target(arguments: argparse.Namespace, atlas: str) -> str | None:
-    """`labels` and `maps` are the same wish: the atlas stays as it is."""
-    return {"data": "data", "none": None}.get(arguments.resampling_target, atlas)
-
-
-def _names_of_maps(atlas: str, lut: str | None, n_maps: int) -> list[str]:
-    if lut is None:
-        return [f"map-{number}" for number in range(1, n_maps + 1)]
-    names = [str(name) for name in read_lut(lut).sort_values("index", kind="stable")["name"]]
-    if len(names) != n_maps:
-        raise ValueError(f"--labels: {lut!r} names {len(names)} maps; {atlas} has {n_maps}.")
-    return distinct(names)
-
-
-def _shared_parameters(arguments: argparse.Namespace, t_r: float | None) -> dict[str, Any]:
-    return {
-        "mask_img": arguments.mask,
-        "smoothing_fwhm": arguments.smoothing_fwhm,
-        "standardize": None if arguments.standardize == "none" else arguments.standardize,
-        "high_variance_confounds": arguments.high_variance_confounds,
-        "detrend": arguments.detrend,
-        "low_pass": arguments.low_pass,
-        "high_pass": arguments.high_pass,
-        "t_r": t_r,
-        "clean_args": None if arguments.filter == "butterworth" else {"filter": arguments.filter},
-        "reports": False,
-    }
-
-
-# -- what is told --------------------------------------------------------------------------------------
-
-
-def _say_cleaning(
-    arguments: argparse.Namespace,
-    console: Console,
-    t_r: float | None,
-    t_r_from: str | None,
-    confounds: pd.DataFrame | None,
-    kept: NDArray | None,
-    source: Source,
 ) -> None:
+    start = time.perf_counter()
+    source = open_run(arguments, job.run)
+    console.say("run", f"{source.name}: {source.domain.describe()}, {source.n_samples} volumes")
+    choices = _choices(arguments, job, source)
+    # While the run is read the machine's other cores have time for the checksums.
+    inputs = pool.submit(input_records, arguments, job)
+    targets = targets_of(arguments, wanted, source, job.run, choices.timing.t_r)
+    for target in targets:
+        if target.wanted.path is not None:
+            console.say(
+                target.wanted.kind,
+                f"{os.path.basename(target.wanted.path)}: {len(target.columns)} {target.masker._column}s",
+            )
+    console.say("cleaning", ", ".join(_steps(arguments, choices, source)) or "none")
+    values = run_maskers(
+        source,
+        [target.masker for target in targets],
+        choices.confounds,
+        choices.kept,
+        progress=console.progress("volumes"),
+    )
+    made = [_result(t, v, source, output) for t, v, output in zip(targets, values, outputs, strict=True)]
+    record = _shared_record(arguments, job, source, choices)
+    _write(arguments, targets, made, outputs, record, inputs, console, start)
+
+
+def _choices(arguments: argparse.Namespace, job: Job, source: Source) -> Choices:
+    timing = timing_of(arguments, source, job.run)
+    kept = None if job.sample_mask is None else kept_volumes(job.sample_mask, source.n_samples)
+    if job.confounds is None:
+        return Choices(timing, kept, None)
+    table = chosen_confounds(job.confounds, arguments.confounds_columns)
+    refuse_missing(table, kept, job.confounds)
+    return Choices(timing, kept, table)
+
+
+# -- what is told ----------------------------------------------------------------------------------------
+
+
+def _steps(arguments: argparse.Namespace, choices: Choices, source: Source) -> list[str]:
     steps = []
     if arguments.smoothing_fwhm:
         steps.append(f"smooth {arguments.smoothing_fwhm} mm")
-    if kept is not None:
-        steps.append(f"keep {len(kept)} of {source.n_samples} volumes")
+    if choices.kept is not None:
+        steps.append(f"keep {len(choices.kept)} of {source.n_samples} volumes")
     if arguments.detrend:
         steps.append("detrend")
     band = _band(arguments.high_pass, arguments.low_pass)
     if band:
-        origin = " from the header" if t_r_from == "header" else ""
-        steps.append(f"{band} (t_r {t_r:g} s{origin})")
-    if confounds is not None:
-        steps.append(f"regress out {confounds.shape[1]} confounds")
+        origin = " from the header" if choices.timing.source == "header" else ""
+        steps.append(f"{band} (t_r {choices.timing.t_r:g} s{origin})")
+    if choices.confounds is not None:
+        steps.append(f"regress out {choices.confounds.shape[1]} confounds")
     if arguments.high_variance_confounds:
         steps.append("regress out 5 high-variance components")
     if arguments.standardize not in (None, "none"):
-        steps.append({"zscore_sample": "z-score", "psc": "percent signal change"}[arguments.standardize])
-    console.say("cleaning", ", ".join(steps) or "none")
+        steps.append(STEPS[arguments.standardize])
+    return steps
 
 
 def _band(high_pass: float | None, low_pass: float | None) -> str:
@@ -350,82 +149,131 @@ def _band(high_pass: float | None, low_pass: float | None) -> str:
     return f"low-pass {low_pass:g} Hz" if low_pass else ""
 
 
-def _input_records(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Checksums of all files that went in; the same file of several atlases is read once."""
-    records: dict[str, Any] = {"--run": [file_record(path) for path in _files_of(arguments.run)]}
-    for option, path in _local_files(arguments):
-        records.setdefault(option, []).append(file_record(path))
-    return {option.lstrip("-"): found for option, found in records.items()}
-
-
-def _files_of(run: str) -> list[str]:
-    import glob
-
-    if "://" in run:
-        return [run]
-    hemispheres = _hemispheres(run)
-    if len(hemispheres) > 1 or Path(run).expanduser().is_file():
-        return hemispheres
-    return sorted(glob.glob(str(Path(run).expanduser()))) or [run]
-
-
 def _shared_record(
-    arguments: argparse.Namespace,
-    source: Source,
-    t_r: float | None,
-    t_r_from: str | None,
-    confounds: pd.DataFrame | None,
-    kept: NDArray | None,
+    arguments: argparse.Namespace, job: Job, source: Source, choices: Choices
 ) -> dict[str, Any]:
+    left_out = ("command", "debug", "quiet", "written", "overwrite", "argv")
+    confounds = choices.confounds
     return {
-        "command": ["brainsieve", *sys.argv[1:]],
+        "command": ["brainsieve", *arguments.argv],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "run": {
+            "path": job.run,
             "domain": source.domain.describe(),
             "n_volumes": source.n_samples,
-            "t_r": t_r,
-            "t_r_from": t_r_from,
+            "t_r": choices.timing.t_r,
+            "t_r_from": choices.timing.source,
             "t_r_of_header": source.tr,
         },
         "confounds_columns": None if confounds is None else [str(name) for name in confounds.columns],
-        "volumes_kept": None if kept is None else kept.tolist(),
-        "options": {
-            k: v for k, v in sorted(vars(arguments).items()) if k not in ("command", "debug", "quiet")
-        },
+        "volumes_kept": None if choices.kept is None else choices.kept.tolist(),
+        "options": {key: value for key, value in sorted(vars(arguments).items()) if key not in left_out},
     }
 
 
+def _record_of(target: Target, made: Any, shared: dict[str, Any], console: Console) -> dict[str, Any]:
+    return {
+        **shared,
+        "atlas": target.wanted.path,
+        "masker": type(target.masker).__name__,
+        "parameters": target.masker.get_params(deep=False),
+        "shape": list(made.shape),
+        "columns": _columns(target),
+        "warnings": list(console.warnings),
+    }
+
+
+def _columns(target: Target) -> list[dict[str, Any]]:
+    ids = getattr(target.masker, "region_ids_", None)
+    if ids is None:
+        return [{"name": name} for name in target.columns]
+    return [{"name": name, "id": ids[number]} for number, name in enumerate(target.columns)]
+
+
+# -- what is written -------------------------------------------------------------------------------------
+
+
+def _result(target: Target, values: NDArray, source: Source, output: Output) -> Any:
+    """The table of a target, or the image of its voxels."""
+    if target.wanted.path is not None:
+        return frame_of(values, target.columns)
+    cifti = str(output.main).lower().endswith(CIFTI)
+    image = target.masker.inverse_transform(values)
+    if cifti != isinstance(image, nib.Cifti2Image):
+        kinds = "a CIFTI file; name it .dtseries.nii" if not cifti else "a volume; name it .nii or .nii.gz"
+        raise UsageError(f"-o {str(output.main)!r}: the run {source.name} is {kinds}.")
+    if cifti:
+        return image
+    header = header_for(getattr(source, "header", None), image.get_data_dtype())
+    timed = nib.Nifti1Image(np.asanyarray(image.dataobj), image.affine, header)
+    tr, _ = believed(source)
+    if image.ndim == 4 and tr is not None:
+        timed.header.set_zooms((*timed.header.get_zooms()[:3], tr))
+        timed.header.set_xyzt_units("mm", "sec")
+    return timed
+
+
 def _write(
-    target: Target,
-    frame: pd.DataFrame,
-    record: dict[str, Any],
+    arguments: argparse.Namespace,
+    targets: Sequence[Target],
+    made: Sequence[Any],
+    outputs: Sequence[Output],
+    shared: dict[str, Any],
     inputs: Future[dict[str, Any]],
     console: Console,
     start: float,
 ) -> None:
-    if target.output is None:
-        print_table(frame, sys.stdout)
-        return
-    write_table(frame, target.output)
-    made = {
-        **record,
-        "atlas": target.atlas,
-        "masker": type(target.masker).__name__,
-        "parameters": target.masker.get_params(deep=False),
-        "shape": list(frame.shape),
-        "columns": _columns(target, frame),
-        "inputs": inputs.result(),
-        "warnings": console.warnings,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-    write_json(made, _sidecar(target.output))
-    rows, columns = frame.shape
-    console.say("wrote", f"{target.output}: {rows} rows, {columns} columns; {_sidecar(target.output).name}")
+    """Write all files of a run, or none."""
+    if outputs[0].main is None:
+        print_table(made[0], sys.stdout)
+    files = [path for output in outputs for path in output.files]
+    for folder in {path.parent for path in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    with replacing_together(files) as unfinished:
+        place = dict(zip(files, unfinished, strict=True))
+        for target, result, output in zip(targets, made, outputs, strict=True):
+            record: dict[str, Any] = {}
+            if output.page is not None:
+                _write_page(target, place[output.page])
+                record["report"] = _made(output.page, place[output.page])
+            if output.main is None or output.sidecar is None:
+                continue
+            _put(result, place[output.main])
+            record = {
+                **_record_of(target, result, shared, console),
+                **record,
+                "output": _made(output.main, place[output.main]),
+                "inputs": inputs.result(),
+                "seconds": round(time.perf_counter() - start, 3),
+            }
+            place[output.sidecar].write_bytes(json_bytes(record))
+    arguments.written += [str(path) for path in files]
+    for result, output in zip(made, outputs, strict=True):
+        if output.main is not None and output.sidecar is not None:
+            console.say("wrote", f"{output.main}: {_size(result)}; {output.sidecar.name}")
+        if output.page is not None:
+            console.say("wrote", str(output.page))
 
 
-def _columns(target: Target, frame: pd.DataFrame) -> list[dict[str, Any]]:
-    ids = getattr(target.masker, "region_ids_", None)
-    if ids is None:
-        return [{"name": name} for name in frame.columns]
-    return [{"name": name, "id": ids[number]} for number, name in enumerate(frame.columns)]
+def _put(result: Any, path: Path) -> None:
+    if hasattr(result, "to_filename"):
+        result.to_filename(path)
+    else:
+        put_table(result, path)
+
+
+def _write_page(target: Target, path: Path) -> None:
+    page = target.masker.generate_report()
+    path.write_text(page.get_standalone(), encoding="utf-8")
+
+
+def _made(path: Path, unfinished: Path) -> dict[str, Any]:
+    return {"name": path.name, "bytes": unfinished.stat().st_size, "sha256": sha256_of(unfinished)}
+
+
+def _size(result: Any) -> str:
+    if hasattr(result, "to_filename"):
+        return " × ".join(map(str, result.shape))
+    rows, columns = result.shape
+    return f"{rows} rows, {columns} columns"
