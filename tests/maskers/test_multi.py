@@ -212,3 +212,15 @@ def test_verbose_tells_the_steps_and_the_images(masker, runs, capsys):
     assert "40 samples of 9 × 8 × 7 voxels" in capsys.readouterr().out
     masker.set_params(verbose=0).fit().transform(runs[0])
     assert capsys.readouterr().out == ""
+
+
+def test_runs_in_threads_leave_blas_the_threads_it_had(masker, runs):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(2, "blas"):
+        for _ in range(5):
+            with parallel_config(backend="threading"):
+                masker.transform_imgs(runs, n_jobs=3)
+        assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {
+            2
+        }

@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
+from brainsieve.engine.threads import single_threaded_blas
 from brainsieve.maskers.grid import read_mask
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
@@ -156,13 +157,11 @@ def _entry(name: str, values: Sequence[Any] | None, i: int) -> Any:
 
 
 def _transform_run(masker: Any, img: Any, confounds: Any, sample_mask: Any, n_jobs: int) -> Any:
-    # Two processes with two BLAS pools each would fight over the same cores.
-    from threadpoolctl import threadpool_limits
-
     high_variance = bool(masker.high_variance_confounds)
     if n_jobs == 1:
         return masker._transform_one(img, confounds, sample_mask, high_variance)
-    with threadpool_limits(limits=1, user_api="blas"):
+    # Two processes with two BLAS pools each would fight over the same cores.
+    with single_threaded_blas():
         return masker._transform_one(img, confounds, sample_mask, high_variance)
 
 

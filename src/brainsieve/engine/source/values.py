@@ -202,7 +202,7 @@ def value_range(source: Source, samples: NDArray[np.intp] | None = None) -> tupl
 
 def ends_of(stored: NDArray, source: Source) -> list[float]:
     """Smallest and largest finite value of a block of stored values; nothing where none is finite."""
-    if not all_finite(stored):
+    if stored.dtype.kind == "f" and not all_finite(stored):
         stored = stored[np.isfinite(stored)]
     if not stored.size:
         return []
