@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+
+import joblib
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import surfaces
 from numpy.testing import assert_allclose, assert_array_equal
 
 from brainsieve import exceptions
+from brainsieve.maskers import SurfaceLabelsMasker
 from brainsieve.surface import (
     FileMesh,
     InMemoryMesh,
@@ -79,7 +83,7 @@ def test_overlays_in_volume_files(tmp_path, shape, suffix):
 
 def test_a_volume_is_no_overlay(tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((4, 5, 6)), np.eye(4)), tmp_path / "v.nii")
-    with pytest.raises(ValueError, match=r"v.nii is a volume of shape \(4, 5, 6\)"):
+    with pytest.raises(ValueError, match=r"v.nii is a volume \(4 × 5 × 6 voxels"):
         load_surf_data(tmp_path / "v.nii")
 
 
@@ -139,13 +143,13 @@ def test_broken_and_missing_files_are_named(tmp_path):
             load_surf_mesh(tmp_path / name)
     with pytest.raises(ValueError, match="File not found"):
         load_surf_mesh(tmp_path / "none.gii")
-    with pytest.raises(ValueError, match="the name does not tell a mesh"):
+    with pytest.raises(ValueError, match="neither name nor first bytes tell a mesh"):
         load_surf_mesh(surfaces.BOLDREF)
     with pytest.raises(ValueError, match="holds no mesh"):
         load_surf_mesh(surfaces.run_file("left"))
     with pytest.raises(ValueError, match="Is it a mesh"):
         load_surf_data(surfaces.mesh_file("pial", "left"))
-    with pytest.raises(TypeError, match="dict was given"):
+    with pytest.raises(ValueError, match="dict was given"):
         load_surf_data({})
 
 
@@ -231,3 +235,14 @@ def test_a_file_of_the_other_hemisphere_is_noticed():
         PolyData(left=surfaces.run_file("right"))
     with pytest.warns(UserWarning, match="hemi-L.*given for the right hemisphere"):
         PolyMesh(right=surfaces.mesh_file("pial", "left"))
+
+
+def test_images_keep_their_hash_while_they_are_used():
+    atlas, run = surfaces.on_mesh(surfaces.label_values()), surfaces.run()
+    before = joblib.hash(atlas), joblib.hash(run)
+    masker = SurfaceLabelsMasker(atlas, smoothing_fwhm=20.0).fit()
+    signals = masker.transform(run)
+    masker.generate_report()
+    assert (joblib.hash(atlas), joblib.hash(run)) == before
+    again = pickle.loads(pickle.dumps(run))
+    assert_array_equal(masker.transform(again), signals)

@@ -48,6 +48,10 @@ class Mesh:
         object.__setattr__(self, "coordinates", checked_coordinates(self.coordinates, self.name))
         object.__setattr__(self, "faces", checked_faces(self.faces, self.n_vertices, self.name))
 
+    def __getstate__(self) -> dict[str, object]:
+        # What is computed on the way stays out: joblib hashes what is pickled, and `fit` must not change that.
+        return {"coordinates": self.coordinates, "faces": self.faces, "name": self.name}
+
     @property
     def n_vertices(self) -> int:
         return len(self.coordinates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.grayordinates import Grayordinates, Parcels
@@ -15,15 +15,13 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.cifti import CiftiSource, is_cifti, open_cifti
 from brainsieve.engine.source.cifti_header import LabelAxis
 from brainsieve.maskers.base import MaskerContract
-from brainsieve.maskers.cifti import CiftiLabelsMasker, CiftiMapsMasker, file_table, joined_tables
+from brainsieve.maskers.cifti import CiftiLabelsMasker, CiftiMapsMasker
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
 from brainsieve.maskers.surface import SurfaceLabelsMasker, SurfaceMapsMasker
-from brainsieve.surface.images import PolyData, SurfaceImage
+from brainsieve.surface.images import PolyData, SurfaceImage, label_tables_of
+from brainsieve.surface.label_tables import joined_tables
 from brainsieve.surface.opening import is_surface_image, open_surface
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Ends of the names of files of values at vertices that may stand for a run or an atlas.
 SURFACE_SUFFIXES = (".gii", ".gii.gz", ".annot")
@@ -190,7 +188,7 @@ def masker_for(
     if not labels:
         return SurfaceMapsMasker(image, **parameters).fit()
     if parameters.get("lut") is None and parameters.get("labels") is None:
-        parameters = {**parameters, "lut": surface_table(atlas)}
+        parameters = {**parameters, "lut": joined_tables(label_tables_of(image))}
     return SurfaceLabelsMasker(image, **parameters).fit()
 
 
@@ -199,9 +197,3 @@ def is_label_atlas(source: Source) -> bool:
     if isinstance(source, CiftiSource) and isinstance(source.layout.maps, LabelAxis):
         return True
     return source.n_samples == 1
-
-
-def surface_table(atlas: Any) -> pd.DataFrame | None:
-    """Names of the regions in the label tables of surface files; None where there are none."""
-    files = dict(atlas) if isinstance(atlas, Mapping) else surface_files(atlas)
-    return joined_tables([file_table(path) for path in (files or {}).values()])

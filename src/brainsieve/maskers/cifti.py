@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,6 @@ from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis, SeriesA
 from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side, volume_gaussian
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
-from brainsieve.logs import warn
 from brainsieve.maskers.grid import read_volume
 from brainsieve.maskers.labels import STRATEGIES
 from brainsieve.maskers.parameters import found, keep_parameters, naming, one_of
@@ -38,7 +35,8 @@ from brainsieve.maskers.points import (
     an_isotropic_fwhm,
 )
 from brainsieve.surface.cifti_images import cifti_image
-from brainsieve.surface.files import load_surf_data, read_label_table
+from brainsieve.surface.files import load_labelled
+from brainsieve.surface.label_tables import joined_tables, table_of_rows
 from brainsieve.surface.meshes import geometry_of, polymesh
 
 CIFTI_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
@@ -530,17 +528,18 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
                 f"not {unknown or 'none'}."
             )
         models: list[Any] = []
-        values, tables, grid = [], [], None
+        values, grid = [], None
+        tables: dict[str, Any] = {}
         for part in ("left", "right"):
             if part in parts:
-                ids = load_surf_data(parts[part])
+                ids, rows = load_labelled(parts[part])
                 if ids.ndim != 1:
                     raise ValueError(
                         f"labels_img[{part!r}] must have shape (n_vertices,); it has {ids.shape}."
                     )
                 models.append(SurfaceModel(STRUCTURE_OF[part], np.arange(len(ids)), len(ids)))
                 values.append(ids)
-                tables.append(file_table(parts[part]))
+                tables[part] = table_of_rows(rows)
         if "volume" in parts:
             ids, grid = read_volume(parts["volume"], "labels_img['volume']")
             points = np.flatnonzero(ids != self.background_label)
@@ -744,33 +743,3 @@ def _table_of(labels: dict[int, tuple[str, tuple[float, ...]]]) -> Any:
         for key, (name, colour) in labels.items()
     ]
     return pd.DataFrame(rows, columns=["index", "name", "color"])
-
-
-def file_table(labels: Any) -> Any:
-    """Look-up table of a hemisphere's file; None where there is none."""
-    if not isinstance(labels, str | os.PathLike):
-        return None
-    try:
-        return read_label_table(labels)
-    except ValueError:  # values without a table are numbered
-        return None
-
-
-def joined_tables(tables: Sequence[Any]) -> Any:
-    """Tables of both hemispheres as one; a warning names ids that mean different regions."""
-    import pandas as pd
-
-    given = [table for table in tables if table is not None]
-    if not given:
-        return None
-    table = pd.concat(given, ignore_index=True).drop_duplicates(["index", "name"])
-    twice = table[table["index"].duplicated(keep=False)]
-    if len(twice):
-        names = ", ".join(
-            f"{i}: {' and '.join(map(repr, g['name']))}" for i, g in list(twice.groupby("index"))[:5]
-        )
-        warn(
-            f"labels_img: {twice['index'].nunique()} ids have different names in the hemispheres ({names}); each is "
-            "one region, with the name of the left.",
-        )
-    return table.drop_duplicates("index")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from brainsieve.engine.mesh import HEMISPHERES, SurfaceVertices
 from brainsieve.exceptions import MeshDimensionError
-from brainsieve.surface.files import load_surf_data, warn_of_other_side, write_values
+from brainsieve.surface.files import Path, load_labelled, warn_of_other_side, write_values
+from brainsieve.surface.label_tables import table_of_rows
 from brainsieve.surface.meshes import PolyMesh, geometry_of, paths_of_parts, polymesh, refuse_other_parts
+from brainsieve.surface.sampling import vol_to_surf
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class PolyData:
@@ -30,22 +35,31 @@ class PolyData:
         "left" before "right".
     shape : tuple
         (n_vertices of all parts[, n_samples]).
+    label_tables : dict of str to pandas.DataFrame
+        Of parts that were read from files with a table of labels (``.label.gii``, ``.annot``): it says what the
+        background is.
 
     Raises
     ------
     ValueError
-        If neither is given, or they have different numbers of samples.
+        If neither is given, a part is empty, or they have different numbers of samples.
     TypeError
         If they have different dtypes.
     """
 
-    def __init__(self, left: Any = None, right: Any = None, dtype: Any = None) -> None:
-        given = {"left": left, "right": right}
+    def __init__(
+        self,
+        left: ArrayLike | Path | None = None,
+        right: ArrayLike | Path | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        given = {part: values for part, values in (("left", left), ("right", right)) if values is not None}
         self.parts: dict[str, NDArray] = {}
+        self.label_tables: dict[str, pd.DataFrame] = {}
         for part, values in given.items():
-            if values is not None:
-                warn_of_other_side(values, part)
-                self.parts[part] = _values(values, part, dtype)
+            self.parts[part], table = _values(values, part, dtype)
+            if table is not None:
+                self.label_tables[part] = table
         if not self.parts:
             raise ValueError("PolyData needs left or right values; neither was given.")
         _refuse_unlike(self.parts)
@@ -58,7 +72,7 @@ class PolyData:
     def __repr__(self) -> str:
         return f"<PolyData {self.shape}>"
 
-    def to_filename(self, filename: Any) -> None:
+    def to_filename(self, filename: Path) -> None:
         """Write the parts as GIFTI: ``x.gii`` as ``x_hemi-L.gii`` and ``x_hemi-R.gii``.
 
         Parameters
@@ -66,7 +80,12 @@ class PolyData:
         filename : path
             One that has ``hemi-L`` or ``hemi-R`` in its name writes that part only; ``.func.gii``,
             ``.shape.gii`` and ``.label.gii`` say what the values are. Floats are written as float32, the one
-            floating type of GIFTI.
+            floating type of GIFTI; what neither this nor int32 holds, in a wider type, with a warning.
+
+        Raises
+        ------
+        ValueError
+            If ``.label.gii`` is to hold what is no whole number of 32 bits.
         """
         for part, path in paths_of_parts(filename, tuple(self.parts)).items():
             write_values(self.parts[part], path)
@@ -97,9 +116,9 @@ class SurfaceImage:
         If mesh and data have different parts, or a part different numbers of vertices.
     """
 
-    def __init__(self, mesh: Any, data: Any, dtype: Any = None) -> None:
+    def __init__(self, mesh: Any, data: Any, dtype: DTypeLike | None = None) -> None:
         self.mesh = polymesh(mesh)
-        self.data = _polydata(data, dtype)
+        self.data = _polydata(data, dtype, self.mesh)
         names = {part: str(v) for part, v in data.items()} if isinstance(data, dict) else {}
         files = {part: name for part, name in names.items() if os.path.exists(name)}
         _refuse_other_mesh(self.mesh, self.data, files)
@@ -132,8 +151,6 @@ class SurfaceImage:
         -------
         img : SurfaceImage
         """
-        from brainsieve.surface.sampling import vol_to_surf
-
         mesh = polymesh(mesh)
         inner = {} if inner_mesh is None else polymesh(inner_mesh).parts
         sampled = {
@@ -143,20 +160,37 @@ class SurfaceImage:
         return cls(mesh, sampled)
 
 
-def _values(values: Any, part: str, dtype: Any) -> NDArray:
-    array = values if isinstance(values, np.ndarray) else load_surf_data(values)
+def _values(
+    values: Any, part: str, dtype: DTypeLike | None, n_vertices: int | None = None
+) -> tuple[NDArray, pd.DataFrame | None]:
+    """The values of a part, and the table of labels of its file."""
+    warn_of_other_side(values, part)
+    array, rows = (values, []) if isinstance(values, np.ndarray) else load_labelled(values, n_vertices)
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
         raise ValueError(
             f"The {part} values must be numbers of shape (n_vertices,) or (n_vertices, n_samples); they are "
             f"{array.dtype} of shape {array.shape}."
         )
-    return array if dtype is None else array.astype(dtype, copy=False)
+    if not array.size:
+        raise ValueError(
+            f"The {part} values have shape {array.shape}: no {'vertex' if not len(array) else 'sample'} is there."
+        )
+    return (array if dtype is None else array.astype(dtype, copy=False)), table_of_rows(rows)
 
 
-def _polydata(data: Any, dtype: Any) -> PolyData:
+def _polydata(data: Any, dtype: DTypeLike | None, mesh: PolyMesh) -> PolyData:
     if isinstance(data, dict):
         refuse_other_parts(data, "data")
-        return PolyData(**data, dtype=dtype)
+        # Files that list their vertices do not tell how many the surface has; the mesh does.
+        sizes = {part: own.n_vertices for part, own in mesh.parts.items()}
+        read = {
+            part: _values(values, part, dtype, sizes.get(part))
+            for part, values in data.items()
+            if values is not None
+        }
+        made = PolyData(**{part: values for part, (values, _) in read.items()})
+        made.label_tables = {part: table for part, (_, table) in read.items() if table is not None}
+        return made
     parts = getattr(data, "parts", None)
     if not isinstance(parts, dict):
         raise TypeError(
@@ -165,7 +199,9 @@ def _polydata(data: Any, dtype: Any) -> PolyData:
         )
     if isinstance(data, PolyData) and dtype is None:
         return data
-    return PolyData(**{part: parts[part] for part in HEMISPHERES if part in parts}, dtype=dtype)
+    made = PolyData(**{part: parts[part] for part in HEMISPHERES if part in parts}, dtype=dtype)
+    made.label_tables = dict(getattr(data, "label_tables", {}))
+    return made
 
 
 def _refuse_unlike(parts: dict[str, NDArray]) -> None:
@@ -207,6 +243,11 @@ def vertices_of(image: Any) -> SurfaceVertices:
     if hasattr(image, "mesh"):
         meshes = {part: geometry_of(mesh, f"the {part} mesh") for part, mesh in image.mesh.parts.items()}
     return SurfaceVertices(sizes, meshes)
+
+
+def label_tables_of(image: Any) -> dict[str, pd.DataFrame]:
+    """Tables of labels of the files that a surface image or its data were read from, by part."""
+    return dict(getattr(getattr(image, "data", image), "label_tables", {}))
 
 
 def image_on(domain: SurfaceVertices, mesh: PolyMesh | None, values: NDArray) -> Any:

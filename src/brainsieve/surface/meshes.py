@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.engine.files import regular_file
 from brainsieve.engine.mesh import HEMISPHERES, Mesh
-from brainsieve.surface.files import load_surf_mesh, read_mesh, warn_of_other_side, write_mesh
+from brainsieve.surface.files import GIFTI, warn_of_other_side
+from brainsieve.surface.freesurfer import freesurfer_mesh, is_freesurfer_mesh, write_freesurfer_mesh
+from brainsieve.surface.gifti import gifti_mesh, write_gifti_mesh
+
+GEOMETRY = (".orig", ".pial", ".white", ".sphere", ".inflated", ".smoothwm", ".midthickness")
 
 SIDE_OF_PART = {"left": "L", "right": "R"}
 
@@ -47,7 +54,7 @@ class SurfaceMesh(ABC):
         gifti_file : path
             Ends in ``.gii``.
         """
-        write_mesh(self.coordinates, self.faces, gifti_path(gifti_file))
+        write_gifti_mesh(self.coordinates, self.faces, gifti_path(gifti_file))
 
 
 class InMemoryMesh(SurfaceMesh):
@@ -93,11 +100,11 @@ class FileMesh(SurfaceMesh):
 
     @property
     def coordinates(self) -> NDArray:
-        return read_mesh(os.fspath(self.file_path))[0]
+        return read_mesh(self.file_path)[0]
 
     @property
     def faces(self) -> NDArray:
-        return read_mesh(os.fspath(self.file_path))[1]
+        return read_mesh(self.file_path)[1]
 
     def loaded(self) -> InMemoryMesh:
         """The mesh in memory.
@@ -110,6 +117,89 @@ class FileMesh(SurfaceMesh):
 
     def __repr__(self) -> str:
         return f"<FileMesh '{self.file_path}' with {self.n_vertices} vertices.>"
+
+
+def load_surf_mesh(surf_mesh: Any) -> InMemoryMesh:
+    """Load a mesh from what a user gave for one.
+
+    Parameters
+    ----------
+    surf_mesh : path, mesh, pair of arrays, or dict
+        A GIFTI file (``.gii``, ``.gii.gz``), a FreeSurfer geometry (``.pial``, ``.white``, ``.sphere.reg``,
+        ``.pial.T1`` …, told by its first bytes), a `SurfaceMesh`, (coordinates, faces), or a dict of these two.
+
+    Returns
+    -------
+    mesh : InMemoryMesh
+        ``coordinates`` of shape (n_vertices, 3) in mm, ``faces`` of shape (n_faces, 3).
+
+    Raises
+    ------
+    ValueError
+        If it is nothing of the above, or the file is missing, of another format or broken, or faces name vertices
+        that do not exist.
+    """
+    if isinstance(surf_mesh, str | os.PathLike):
+        return InMemoryMesh(*read_mesh(surf_mesh))
+    if hasattr(surf_mesh, "coordinates") and hasattr(surf_mesh, "faces"):
+        return InMemoryMesh(surf_mesh.coordinates, surf_mesh.faces)
+    if isinstance(surf_mesh, Mapping) and {"coordinates", "faces"} <= set(surf_mesh):
+        return InMemoryMesh(surf_mesh["coordinates"], surf_mesh["faces"])
+    if isinstance(surf_mesh, list | tuple | np.ndarray):
+        if len(surf_mesh) != 2:
+            raise ValueError(f"A mesh is a pair (coordinates, faces); {len(surf_mesh)} arrays were given.")
+        return InMemoryMesh(*surf_mesh)
+    hint = ""
+    if isinstance(surf_mesh, Mapping) and set(surf_mesh) & set(HEMISPHERES):
+        hint = " PolyMesh takes both hemispheres."
+    raise ValueError(
+        f"A mesh is a path, a pair (coordinates, faces), or an object or dict with these two; "
+        f"{type(surf_mesh).__name__} was given.{hint}"
+    )
+
+
+def read_mesh(path: str | os.PathLike[str]) -> tuple[NDArray, NDArray]:
+    """Coordinates and faces of a file, checked."""
+    file = regular_file(path, "a file of a mesh")
+    name = file.lower()
+    with open(file, "rb") as stream:
+        start = stream.read(3)
+    if name.endswith(GIFTI):
+        coordinates, faces = gifti_mesh(file)
+    elif is_freesurfer_mesh(start) or name.removesuffix(".gz").endswith(GEOMETRY):
+        coordinates, faces = freesurfer_mesh(file)
+    else:
+        raise ValueError(
+            f"{file}: neither name nor first bytes tell a mesh. Names end in {', '.join((*GIFTI, *GEOMETRY))}."
+        )
+    mesh = Mesh(coordinates, faces, file)
+    return mesh.coordinates, mesh.faces
+
+
+def save_surf_mesh(mesh: Any, path: str | os.PathLike[str]) -> None:
+    """Write a mesh, in the format that the name tells.
+
+    Parameters
+    ----------
+    mesh : path, mesh, or pair of arrays
+        As `load_surf_mesh` takes.
+    path : path
+        Ends in ``.gii``, or as FreeSurfer's geometry does (``.pial``, ``.white``, ``.inflated``, ``.sphere``,
+        ``.orig``). The file appears when it is complete.
+
+    Raises
+    ------
+    ValueError
+        If the name tells no format.
+    """
+    loaded = load_surf_mesh(mesh)
+    name = os.path.expanduser(os.fspath(path))
+    if name.lower().endswith(".gii"):
+        write_gifti_mesh(loaded.coordinates, loaded.faces, name)
+    elif name.lower().endswith(GEOMETRY):
+        write_freesurfer_mesh(loaded.coordinates, loaded.faces, name)
+    else:
+        raise ValueError(f"{name}: the name does not tell a format of meshes: .gii, {', '.join(GEOMETRY)}.")
 
 
 class PolyMesh:

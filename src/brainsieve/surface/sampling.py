@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,10 @@ from brainsieve.engine.mesh import Mesh
 from brainsieve.engine.plans import cached_plan
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.values import scaled
+from brainsieve.engine.source.values import streamed
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.exceptions import MeshDimensionError
-from brainsieve.surface.files import load_surf_mesh
-from brainsieve.surface.meshes import geometry_of
+from brainsieve.surface.meshes import geometry_of, load_surf_mesh
 
 KINDS = ("line", "ball", "depth")
 INTERPOLATIONS = ("linear", "nearest_most_frequent")
@@ -257,11 +255,11 @@ class LinearSampling(Sampling):
     def _around_nan(self, source: Source) -> NDArray[np.float64]:
         """Means of the points that are finite: a NaN voxel spoils the points near it, not their vertex."""
         values = np.full((source.n_samples, len(self.inside)), np.nan)
-        with closing(source.blocks()) as blocks:
+        with streamed(source, whole_samples=True, dtype=np.float64) as blocks:
             for block in blocks:
-                for sample, row in enumerate(block.values, start=block.samples.start):
+                for sample, row in zip(block.samples, block.values, strict=True):
                     at_points = np.full(self.inside.shape, np.nan)
-                    corners = scaled(row, source).astype(np.float64)[self.voxels]
+                    corners = row[self.voxels]
                     # A voxel of weight 0 does not count, whatever it is.
                     at_points[self.inside] = np.where(self.weights == 0, 0.0, self.weights * corners).sum(
                         axis=1
@@ -326,10 +324,10 @@ class NearestSampling(Sampling):
 
     def of(self, source: Source) -> NDArray[np.float64]:
         values = np.full((source.n_samples, len(self.points)), np.nan)
-        with closing(source.blocks()) as blocks:
+        with streamed(source, whole_samples=True, dtype=np.float64) as blocks:
             for block in blocks:
-                for sample, row in enumerate(block.values, start=block.samples.start):
-                    values[sample] = self._most_frequent(scaled(row, source).astype(np.float64))
+                for sample, row in zip(block.samples, block.values, strict=True):
+                    values[sample] = self._most_frequent(row)
         return values
 
     def _most_frequent(self, voxels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -349,7 +347,7 @@ def _nearest(points_mm: NDArray, grid: VoxelGrid, mask: NDArray[np.bool_] | None
 
 
 def _inside(voxels: NDArray, grid: VoxelGrid, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    inside = ((voxels >= 0) & (voxels < grid.shape)).all(axis=1)
+    inside = np.asarray(((voxels >= 0) & (voxels < np.array(grid.shape))).all(axis=1))
     if mask is not None:
         inside[inside] = mask[grid.voxels_to_points(voxels[inside].astype(np.int64))]
     return inside

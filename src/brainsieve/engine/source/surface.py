@@ -46,6 +46,10 @@ class SurfaceSource(Source):
             {part: values.reshape(len(values), -1) for part, values in image.items()} for image in images
         ]
         self.n_samples = sum(next(iter(image.values())).shape[1] for image in self._images)
+        if not self.n_samples or not domain.n_points:
+            raise ValueError(
+                f"{name} has {domain.n_points} vertices and {self.n_samples} samples; none is too few."
+            )
         dtypes = [checked_dtype(values.dtype, name) for image in self._images for values in image.values()]
         self.dtype = streamed_dtype(np.result_type(*dtypes))
 
