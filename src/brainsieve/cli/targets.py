@@ -22,7 +22,6 @@ from brainsieve.maskers.choosing import (
     masker_for,
     open_any,
     surface_of,
-    surface_table,
 )
 from brainsieve.surface import PolyMesh, SurfaceImage
 from brainsieve.surface.opening import open_surface
@@ -217,7 +216,6 @@ def _atlas_target(
     given: Any = atlas
     if kind == "surfaces":
         given = _surface_image(arguments, atlas, "--atlas")
-        only_labels.setdefault("lut", surface_table(atlas))
     masker = masker_for(given, source, run, parameters, only_labels)
     names = [str(name) for name in masker.get_feature_names_out()]
     if labels or (kind == "CIFTI" and wanted.lut is None and names[0] != "ciftimapsmasker0"):
