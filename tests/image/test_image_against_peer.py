@@ -281,7 +281,7 @@ def test_new_img_like_and_copy_img():
     copied = brainsieve.image.copy_img(img)
     copied.get_fdata()[:] = 0
     assert img.get_fdata().any()
-    with pytest.raises(ValueError, match="image object"):
+    with pytest.raises(TypeError, match="image object"):
         brainsieve.image.copy_img("path.nii")
 
 

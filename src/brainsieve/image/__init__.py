@@ -1,22 +1,12 @@
 """Tools for images: loading, indexing, resampling, smoothing, arithmetic, cleaning."""
 
-from brainsieve.image.arithmetic import (
-    binarize_img,
-    crop_img,
-    largest_connected_component_img,
-    math_img,
-    swap_img_hemispheres,
-    threshold_img,
-)
+from brainsieve.image.arithmetic import crop_img, math_img, swap_img_hemispheres
 from brainsieve.image.loading import (
     check_niimg,
     check_niimg_3d,
     check_niimg_4d,
-    concat_imgs,
     copy_img,
     get_data,
-    index_img,
-    iter_img,
     load_img,
     new_img_like,
 )
@@ -27,7 +17,9 @@ from brainsieve.image.resampling import (
     resample_img,
     resample_to_img,
 )
+from brainsieve.image.series import concat_imgs, index_img, iter_img
 from brainsieve.image.streaming import clean_img, high_variance_confounds, mean_img, smooth_img
+from brainsieve.image.thresholds import binarize_img, largest_connected_component_img, threshold_img
 
 __all__ = [
     "binarize_img",

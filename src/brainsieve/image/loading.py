@@ -1,38 +1,40 @@
-"""Images in and out of memory: loading, checking, indexing, concatenating, making new ones."""
+"""Images in and out of memory: loading, checking their dimensions, their data, copies and images like others."""
 
 from __future__ import annotations
 
-import copy as copying
 from collections.abc import Iterator
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from brainsieve.caching import cached_for_images
-from brainsieve.engine.domain import VoxelGrid
-from brainsieve.engine.source import open_source
+from brainsieve.engine.domain import checked_affine
+from brainsieve.engine.source import read_all, streamed
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.values import scaled
 from brainsieve.exceptions import DimensionError
-from brainsieve.image.writing import SampleWriter
+from brainsieve.image.forms import ImageForm, SurfaceForm, is_one_image, opened
+from brainsieve.image.headers import cast, narrowed, nifti_image
+from brainsieve.surface.images import PolyData
+from brainsieve.surface.opening import is_surface_image
+from brainsieve.typing import ImageLike, ImagesLike, NiimgLike, NiimgsLike
 
 
 def check_niimg(
-    niimg: Any,
+    niimg: NiimgsLike,
     ensure_ndim: int | None = None,
     atleast_4d: bool = False,
-    dtype: Any = None,
+    dtype: DTypeLike | str | None = None,
     return_iterator: bool = False,
     wildcards: bool = True,
 ) -> Any:
-    """Load what a user gave for an image, and check its number of dimensions.
+    """Load what a user gave for a volume, and check its number of dimensions.
 
     Parameters
     ----------
     niimg : image-like
-        A path, glob or nibabel image; a list of 3-D images is concatenated.
+        A path, glob or nibabel image; a sequence of images is put together in time.
     ensure_ndim : {3, 4}, optional
         Dimensions that the image must have; a 4-D image of one volume counts as 3-D.
     atleast_4d : bool, default=False
@@ -53,55 +55,31 @@ def check_niimg(
     ------
     DimensionError, TypeError, ValueError
     """
-    if isinstance(niimg, nib.spatialimages.SpatialImage) and dtype is None:
-        open_source(niimg)  # its checks
+    if is_surface_image(niimg):
+        raise TypeError("A surface image was given where a volume is needed.")
+    if isinstance(niimg, SpatialImage) and dtype is None:
+        if len(niimg.shape) < 5:
+            opened(niimg)  # its checks
         img = niimg
     else:
-        img = _load(niimg, dtype, wildcards)
+        source, form = opened(niimg, join_4d=ensure_ndim is None, wildcards=wildcards)
+        img = loaded(source, form, dtype)
     img = _with_dimensions(img, ensure_ndim, atleast_4d)
-    return iter_img(img) if return_iterator else img
+    return iter_samples(*opened(img)) if return_iterator else img
 
 
-def _load(niimg: Any, dtype: Any, wildcards: bool) -> Any:
-    source = open_source(niimg, wildcards=wildcards)
-    values = _all_samples(source)
-    return image_of(values, source, dtype)
+def loaded(source: Source, form: ImageForm, dtype: Any = None) -> Any:
+    """All samples of a source as an image, its data verified to their end."""
+    values = cast(read_all(source), dtype)
+    return form.image(values[0] if source.is_single else values)
 
 
-def _all_samples(source: Source) -> NDArray:
-    """(n_samples, n_points) in the dtype of the values, big enough for them only."""
-    values = np.empty((source.n_samples, source.domain.n_points), dtype=source.value_dtype)
-    for block in source.blocks():
-        values[block.samples, block.points] = scaled(block.values, source)
-    return values
-
-
-def image_of(values: NDArray, source: Source, dtype: Any = None) -> nib.Nifti1Image:
-    """An image of values (n_samples, n_points) with the geometry and header of a source."""
-    grid = grid_of(source)
-    if dtype is not None:
-        automatic = np.int32 if values.dtype.kind == "i" else np.float32
-        values = values.astype(automatic if isinstance(dtype, str) and dtype == "auto" else dtype, copy=False)
-    data = grid.unflatten(values[0]) if source.is_single else grid.unflatten(values.T)
-    return nib.Nifti1Image(data, grid.affine, header_for(source.header, data.dtype), dtype=data.dtype)  # type: ignore[attr-defined]
-
-
-def header_for(header: Any, dtype: np.dtype) -> nib.Nifti1Header:
-    """A NIfTI header like another, for data of a dtype: scaling and display range are reset."""
-    if header is None:
-        return nib.Nifti1Header()
-    made = nib.Nifti1Header.from_header(header, check=False)
-    if dtype.kind != "b":
-        made.set_data_dtype(dtype)
-    made["scl_slope"] = made["scl_inter"] = np.nan
-    made["cal_min"] = made["cal_max"] = 0
-    return made
-
-
-def grid_of(source: Source) -> VoxelGrid:
-    if not isinstance(source.domain, VoxelGrid):
-        raise TypeError(f"{source.name} is not a volume: {source.domain.describe()}.")
-    return source.domain
+def iter_samples(source: Source, form: ImageForm) -> Iterator[Any]:
+    """Each sample of a source as an image."""
+    with streamed(source, whole_samples=True, limit_blas=False) as blocks:
+        for block in blocks:
+            for row in block.values:
+                yield form.image(np.array(row))
 
 
 def _with_dimensions(img: Any, ensure_ndim: int | None, atleast_4d: bool) -> Any:
@@ -115,7 +93,7 @@ def _with_dimensions(img: Any, ensure_ndim: int | None, atleast_4d: bool) -> Any
     return img
 
 
-def check_niimg_3d(niimg: Any, dtype: Any = None) -> Any:
+def check_niimg_3d(niimg: NiimgLike, dtype: DTypeLike | str | None = None) -> Any:
     """Load an image that must be 3-D (or 4-D of one volume).
 
     Parameters
@@ -130,8 +108,10 @@ def check_niimg_3d(niimg: Any, dtype: Any = None) -> Any:
     return check_niimg(niimg, ensure_ndim=3, dtype=dtype)
 
 
-def check_niimg_4d(niimg: Any, return_iterator: bool = False, dtype: Any = None) -> Any:
-    """Load an image that must be 4-D, or a list of 3-D images.
+def check_niimg_4d(
+    niimg: NiimgsLike, return_iterator: bool = False, dtype: DTypeLike | str | None = None
+) -> Any:
+    """Load an image that must be 4-D, or a sequence of 3-D images.
 
     Parameters
     ----------
@@ -145,12 +125,12 @@ def check_niimg_4d(niimg: Any, return_iterator: bool = False, dtype: Any = None)
     return check_niimg(niimg, ensure_ndim=4, return_iterator=return_iterator, dtype=dtype)
 
 
-def load_img(img: Any, wildcards: bool = True, dtype: Any = None) -> Any:
-    """Load an image from a path, glob, image or list of 3-D images.
+def load_img(img: ImagesLike, wildcards: bool = True, dtype: DTypeLike | str | None = None) -> Any:
+    """Load an image from a path, glob, image or sequence of images.
 
     Parameters
     ----------
-    img : image-like
+    img : image-like or SurfaceImage
     wildcards : bool, default=True
         Expand globs.
     dtype : dtype or "auto", optional
@@ -158,260 +138,114 @@ def load_img(img: Any, wildcards: bool = True, dtype: Any = None) -> Any:
 
     Returns
     -------
-    img : nibabel image
+    img : nibabel image, or SurfaceImage
         3-D or 4-D. A single file is read when its data are asked for.
     """
-    if isinstance(img, str) or hasattr(img, "__fspath__"):
-        source = open_source(img, wildcards=wildcards)
-        path = getattr(source, "path", None)
-        if dtype is None and path is not None and getattr(source, "is_local", False):
-            return nib.load(path)
-    return check_niimg(img, dtype=dtype, wildcards=wildcards)
+    if is_surface_image(img) and dtype is None:
+        return img
+    source, form = opened(img, wildcards=wildcards) if not isinstance(img, SpatialImage) else (None, None)
+    if source is None or form is None:
+        return check_niimg(img, dtype=dtype, wildcards=wildcards)  # type: ignore[arg-type]
+    path = getattr(source, "path", None)
+    if dtype is None and is_one_image(img) and path is not None and getattr(source, "is_local", False):
+        return nib.load(path)
+    return loaded(source, form, dtype)
 
 
-def get_data(img: Any) -> NDArray:
+def get_data(img: ImagesLike) -> NDArray:
     """The array of an image, as it is stored (scaled if the file says so), not forced to float.
 
     Parameters
     ----------
-    img : image-like
+    img : image-like or SurfaceImage
 
     Returns
     -------
-    data : array
+    data : array of shape (nx, ny, nz[, n_samples]); of surfaces (n_vertices[, n_samples]), left before right
+        That of an image in memory itself. A compressed file is verified to its end.
     """
-    img = check_niimg(img)
-    return np.asanyarray(img.dataobj)
+    if isinstance(img, SpatialImage) and (isinstance(img.dataobj, np.ndarray) or len(img.shape) > 4):
+        return np.asanyarray(img.dataobj)
+    source, form = opened(img)
+    values = read_all(source)
+    arrays = form.arrays(values[0] if source.is_single else values)
+    return np.concatenate(list(arrays.values())) if len(arrays) > 1 else next(iter(arrays.values()))
 
 
-def new_img_like(ref_niimg: Any, data: NDArray, affine: Any = None, copy_header: bool = True) -> Any:
+def new_img_like(
+    ref_niimg: ImagesLike, data: Any, affine: ArrayLike | None = None, copy_header: bool = True
+) -> Any:
     """An image with new data and the class, affine and header of another.
 
     Parameters
     ----------
-    ref_niimg : image-like
-    data : array
-        Booleans become uint8, 64-bit integers 32-bit ones where they fit.
+    ref_niimg : image-like or SurfaceImage
+        Of a sequence, the first.
+    data : array; for surfaces, PolyData, dict of arrays, or array of shape (n_vertices[, n_samples])
+        In volumes, booleans become uint8, 64-bit integers 32-bit ones where they fit.
     affine : array of shape (4, 4), optional
-        Default: that of the reference.
+        Default: that of the reference. Surfaces have none.
     copy_header : bool, default=True
         False: an empty header.
 
     Returns
     -------
-    img : nibabel image
+    img : image of the same kind
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data are no array, or the affine is none.
     """
-    reference = ref_niimg if isinstance(ref_niimg, nib.spatialimages.SpatialImage) else check_niimg(ref_niimg)
-    affine = reference.affine if affine is None else affine
-    data = np.asanyarray(data)
-    if data.dtype == bool:
-        data = data.astype(np.uint8)
-    elif data.dtype == np.int64 and (not data.size or np.abs(data).max() <= np.iinfo(np.int32).max):
-        data = data.astype(np.int32)
-    known = isinstance(reference, nib.Nifti1Image)
-    kind = type(reference) if known else nib.Nifti1Image
-    header = header_for(reference.header, data.dtype) if copy_header else None
-    if header is not None and isinstance(reference, nib.Nifti2Image):
-        header = nib.Nifti2Header.from_header(header)
-    return kind(data, affine, header=header, dtype=data.dtype)
+    given: Any = ref_niimg
+    reference: Any = given if is_one_image(given) else next(iter(given), None)
+    if is_surface_image(reference):
+        return _surface_like(reference, data)
+    if not isinstance(reference, SpatialImage):
+        reference = check_niimg(reference)
+    if not isinstance(data, np.ndarray):
+        raise TypeError(f"data must be an array; {type(data).__name__} was given.")
+    affine = reference.affine if affine is None else checked_affine(affine)
+    return nifti_image(narrowed(data), affine, reference.header, copy_header)
 
 
-def copy_img(img: Any) -> Any:
+def _surface_like(reference: Any, data: Any) -> Any:
+    _, form = opened(reference)
+    assert isinstance(form, SurfaceForm)
+    if isinstance(data, np.ndarray):
+        if len(data) != form.domain.n_points:
+            raise ValueError(
+                f"data must have one row for each of {form.domain.describe()}; its shape is {data.shape}."
+            )
+        return form.image(data if data.ndim == 1 else data.T)
+    if not isinstance(data, dict | PolyData) and not hasattr(data, "parts"):
+        raise TypeError(
+            f"data must be a PolyData, a dict of arrays or an array; {type(data).__name__} was given."
+        )
+    if form.mesh is None:
+        return data
+    return type(reference)(form.mesh, data)
+
+
+def copy_img(img: ImageLike) -> Any:
     """A deep copy of an image: data, affine and header.
 
     Parameters
     ----------
-    img : nibabel image
+    img : nibabel image or SurfaceImage
 
     Returns
     -------
-    img : nibabel image
+    img : image of the same kind
 
     Raises
     ------
-    ValueError
+    TypeError
         If it is no image object.
     """
-    if not isinstance(img, nib.spatialimages.SpatialImage):
-        raise ValueError(f"copy_img takes an image object; {type(img).__name__} was given.")
-    return new_img_like(img, np.array(img.dataobj), copying.deepcopy(img.affine))
-
-
-def index_img(imgs: Any, index: Any) -> Any:
-    """Some samples of a 4-D image.
-
-    Parameters
-    ----------
-    imgs : image-like
-        4-D, or a list of 3-D images.
-    index : int, slice or array
-        Any numpy index of the 4th axis; an integer gives a 3-D image.
-
-    Returns
-    -------
-    img : nibabel image
-
-    Raises
-    ------
-    IndexError
-        Beyond the last sample.
-    """
-    source = open_source(imgs)
-    if source.is_single:
-        raise DimensionError(3, 4, source.name)
-    try:
-        chosen = np.arange(source.n_samples)[_index(index)]
-    except IndexError:
-        raise IndexError(
-            f"index {index!r} is beyond the {source.n_samples} samples of {source.name}."
-        ) from None
-    needed = np.unique(chosen)
-    values = np.empty((len(needed), source.domain.n_points), dtype=source.value_dtype)
-    for block in source.blocks(samples=needed):
-        mine = (needed >= block.samples.start) & (needed < block.samples.stop)
-        rows = needed[mine] - block.samples.start
-        values[mine] = scaled(block.values[rows], source)
-    grid = grid_of(source)
-    values = values[np.searchsorted(needed, chosen)]
-    data = grid.unflatten(values if values.ndim == 1 else values.T)
-    header = header_for(source.header, data.dtype)  # type: ignore[attr-defined]
-    return nib.Nifti1Image(data, grid.affine, header, dtype=data.dtype)
-
-
-def _index(index: Any) -> Any:
-    if hasattr(index, "to_numpy"):
-        return index.to_numpy()
-    return np.asarray(index) if isinstance(index, list | tuple) else index
-
-
-def iter_img(imgs: Any) -> Iterator[Any]:
-    """Iterate over the samples of a 4-D image, or over a list of 3-D images.
-
-    Parameters
-    ----------
-    imgs : image-like
-
-    Yields
-    ------
-    img : nibabel image
-        3-D.
-    """
-    source = open_source(imgs)
-    if source.is_single and not isinstance(imgs, list | tuple):
-        raise DimensionError(3, 4, source.name)
-    return _samples(source)
-
-
-def _samples(source: Source) -> Iterator[Any]:
-    grid = grid_of(source)
-    for block in source.blocks():
-        for row in block.values:
-            data = grid.unflatten(np.array(scaled(row, source)))
-            header = header_for(source.header, data.dtype)  # type: ignore[attr-defined]
-            yield nib.Nifti1Image(data, grid.affine, header, dtype=data.dtype)
-
-
-def concat_imgs(
-    niimgs: Any,
-    dtype: Any = np.float32,
-    ensure_ndim: int | None = None,
-    memory: Any = None,
-    memory_level: int = 0,
-    auto_resample: bool = False,
-    verbose: int = 0,
-    *,
-    output_file: Any = None,
-) -> Any:
-    """Put images together in time.
-
-    Parameters
-    ----------
-    niimgs : list, tuple, generator or glob of 3-D or 4-D images
-    dtype : dtype or "auto", default=float32
-        Of the result; "auto": int32 for signed integers, else float32.
-    ensure_ndim : {3, 4}, optional
-        Dimensions that each image must have.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache the result, if `memory_level` is above 0 and there is no `output_file`.
-    memory_level : int, default=0
-    auto_resample : bool, default=False
-        Resample images on other grids to the first one's.
-    verbose : int, default=0
-        1 tells the steps.
-    output_file : path, optional
-        Write the result there, block by block, and give an image that reads from it.
-
-    Returns
-    -------
-    img : nibabel image
-        4-D.
-
-    Raises
-    ------
-    ValueError
-        If the grids differ and `auto_resample` is False, or there is no image.
-    """
-    images = _image_list(niimgs)
-    options = dict(dtype=dtype, ensure_ndim=ensure_ndim, auto_resample=auto_resample)
-    return cached_for_images(
-        memory if memory_level > 0 and output_file is None else None,
-        verbose,
-        "concat_imgs",
-        images,
-        {name: str(value) for name, value in options.items()},
-        lambda: _concatenated(images, output_file=output_file, **options),
-    )
-
-
-def _concatenated(
-    images: list[Any], dtype: Any, ensure_ndim: int | None, auto_resample: bool, output_file: Any
-) -> Any:
-    sources = [open_source(img) for img in images]
-    for i, source in enumerate(sources):
-        n_dimensions = 3 if source.is_single else 4
-        if ensure_ndim is not None and n_dimensions != ensure_ndim:
-            raise DimensionError(n_dimensions, ensure_ndim, f"Image {i} ({source.name})")
-    if auto_resample:
-        sources = _on_first_grid(images, sources)
-    from brainsieve.engine.source.sequence import SequenceSource
-
-    whole = SequenceSource(sources)
-    kind = np.dtype(
-        (np.int32 if whole.value_dtype.kind == "i" else np.float32)
-        if isinstance(dtype, str) and dtype == "auto"
-        else whole.value_dtype
-        if dtype is None
-        else dtype
-    )
-    with SampleWriter(whole, grid_of(whole), kind, output_file) as writer:
-        for block in whole.blocks():
-            writer.put(block.samples, scaled(block.values, whole))
-    return writer.image
-
-
-def _image_list(niimgs: Any) -> list[Any]:
-    if isinstance(niimgs, str) or hasattr(niimgs, "__fspath__"):
-        import glob
-        import os
-
-        pattern = os.path.expanduser(os.fspath(niimgs))
-        matches = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
-        if not matches:
-            raise ValueError(f"No file matches {pattern!r}.")
-        return matches
-    if hasattr(niimgs, "shape"):
-        return [niimgs]
-    images = list(niimgs)
-    if not images:
-        raise ValueError("niimgs is empty; give at least one image.")
-    return images
-
-
-def _on_first_grid(images: list[Any], sources: list[Source]) -> list[Source]:
-    from brainsieve.image.resampling import resample_to_img
-
-    first = sources[0].domain
-    return [
-        source if source.domain == first else open_source(resample_to_img(img, images[0]))
-        for img, source in zip(images, sources, strict=True)
-    ]
+    if is_surface_image(img):
+        source, form = opened(img)
+        return loaded(source, form)
+    if not isinstance(img, SpatialImage):
+        raise TypeError(f"copy_img takes an image object; {type(img).__name__} was given.")
+    return new_img_like(img, np.array(get_data(img)))

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
+import numbers
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from brainsieve.engine.domain import VoxelGrid, apply_affine, corner_voxels
-from brainsieve.engine.source import open_source
+from brainsieve.engine.domain import VoxelGrid, apply_affine, checked_affine, corner_voxels
+from brainsieve.engine.source import streamed, value_range
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.values import scaled
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, resample
 from brainsieve.exceptions import BoundingBoxError
-from brainsieve.image.loading import check_niimg, get_data, grid_of, new_img_like
+from brainsieve.image.forms import VolumeForm, opened
+from brainsieve.image.loading import check_niimg, get_data, new_img_like
 from brainsieve.image.writing import SampleWriter
 from brainsieve.logs import warn
+from brainsieve.typing import Interpolation, MemoryOrder, NiimgsLike, PathLike
 
 # How often voxels that are not finite are filled from their neighbours before splines are fitted.
 N_FILLS = 2
 
 
 def resample_img(
-    img: Any,
-    target_affine: Any = None,
-    target_shape: Any = None,
-    interpolation: str = "continuous",
+    img: NiimgsLike,
+    target_affine: ArrayLike | None = None,
+    target_shape: Sequence[int] | None = None,
+    interpolation: Interpolation = "continuous",
     copy: bool = True,
-    order: str = "F",
+    order: MemoryOrder = "F",
     clip: bool = True,
     fill_value: float = 0.0,
     force_resample: bool = True,
     copy_header: bool = True,
     *,
-    output_file: Any = None,
+    output_file: PathLike | None = None,
 ) -> Any:
     """Resample an image to another affine and shape, volume by volume.
 
@@ -85,28 +91,78 @@ def resample_img(
         raise ValueError(
             "target_shape needs a target_affine of shape (4, 4), which says where the grid starts."
         )
-    source = open_source(img)
-    grid = grid_of(source)
-    target = grid if target_affine is None else target_grid(grid, target_affine, target_shape)
-    if target.shape == grid.shape and np.allclose(target.affine, grid.affine):
-        if output_file is not None:
-            with SampleWriter(source, grid, source.value_dtype, output_file) as writer:
-                for block in source.blocks():
-                    writer.put(block.samples, scaled(block.values, source))
-            return writer.image
-        given = check_niimg(img)
-        return new_img_like(given, np.array(get_data(given), order=order)) if copy else given  # type: ignore[call-overload]
-    resampler = Resampler(source, target, interpolation, clip, fill_value, force_resample)
-    with SampleWriter(source, target, resampler.dtype, output_file) as writer:
-        for block in source.blocks():
-            writer.put(block.samples, resampler.apply(scaled(block.values, source)))
-    made = writer.image
-    if output_file is not None:
-        return made
-    header = made.header if copy_header else None
-    return nib.Nifti1Image(
-        np.asarray(made.dataobj, order=order), target.affine, header, dtype=resampler.dtype
+    if isinstance(fill_value, str) or not np.isscalar(fill_value):
+        raise TypeError(f"fill_value must be a number; {fill_value!r} was given.")
+    if order not in ("F", "C"):
+        raise ValueError(f"order must be 'F' or 'C'; {order!r} was given.")
+    source, form = opened_volume(img)
+    target = (
+        form.domain
+        if target_affine is None
+        else target_grid(form.domain, target_affine, target_shape, 1 if output_file else source.n_samples)
     )
+    _warn_of_header(form.header, source.name)
+    if target.shape == form.domain.shape and np.allclose(target.affine, form.domain.affine):
+        return _unmoved(img, source, form, copy, order, copy_header, output_file)
+    resampler = Resampler(source, target, interpolation, clip, fill_value, force_resample)
+    n_samples = None if source.is_single else source.n_samples
+    moved = VolumeForm(target, form.header)
+    with (
+        SampleWriter(moved, n_samples, resampler.dtype, output_file, copy_header) as writer,
+        streamed(source) as blocks,
+    ):
+        for block in blocks:
+            writer.put(block.rows, resampler.apply(block.values))
+    resampler.finish(source.name)
+    return writer.image if output_file is not None else _ordered(writer.image, order)
+
+
+def _unmoved(
+    img: Any,
+    source: Source,
+    form: VolumeForm,
+    copy: bool,
+    order: str,
+    copy_header: bool,
+    output_file: PathLike | None,
+) -> Any:
+    """The image itself, or a copy of it, where it lies on the target already."""
+    if output_file is None and not copy:
+        return check_niimg(img)
+    n_samples = None if source.is_single else source.n_samples
+    with (
+        SampleWriter(form, n_samples, source.value_dtype, output_file, copy_header) as writer,
+        streamed(source) as blocks,
+    ):
+        for block in blocks:
+            writer.put(block.rows, block.values)
+    return writer.image if output_file is not None else _ordered(writer.image, order)
+
+
+def _ordered(img: Any, order: str) -> Any:
+    """An image whose data lie in memory in some order."""
+    if order == "F":
+        return img
+    data = np.asarray(img.dataobj, order=order)  # type: ignore[call-overload]
+    return type(img)(data, img.affine, img.header, dtype=data.dtype)
+
+
+def _warn_of_header(header: Any, name: str) -> None:
+    """Warn where a NIfTI header places the image nowhere for sure, or its two affines in different places."""
+    if not isinstance(header, nib.Nifti1Header):
+        return
+    if header["sform_code"] == 0:
+        warn(f"{name} has no sform in its header (its code is 0); it may not lie where it seems to.")
+    elif header["qform_code"] > 0:
+        # Quaternions that are none: there is nothing to compare with.
+        with suppress(HeaderDataError, ValueError):
+            distance = np.abs(header.get_sform() - header.get_qform()).max()
+            # A tenth of a millimetre: quaternions hold no shears, and are float32.
+            if distance > 0.1:
+                warn(
+                    f"{name}: the sform and the qform of its header disagree, by up to {distance:.3g} mm; "
+                    "the sform is used."
+                )
 
 
 class Resampler:
@@ -118,13 +174,15 @@ class Resampler:
         target: VoxelGrid,
         interpolation: str,
         clip: bool,
-        fill_value: float,
+        fill_value: Any,
         force_resample: bool,
     ) -> None:
-        grid = grid_of(source)
+        grid = source.domain
+        assert isinstance(grid, VoxelGrid)
         self._grid, self._target = grid, target
         self._order = SPLINE_ORDERS[interpolation]
         self._fill_value = fill_value
+        self._two_values = TwoValues()
         shift = whole_shift(grid, target)
         if shift is not None and not force_resample:
             interpolation, self._order = "nearest", 0
@@ -137,6 +195,8 @@ class Resampler:
 
     def apply(self, values: NDArray) -> NDArray:
         """Volumes (n_samples, n_points) on the target, in `dtype`."""
+        if self._order > 0:
+            self._two_values.look_at(values)
         finite = np.isfinite(values)
         if not finite.all():
             values, lost = self._filled(values, finite)
@@ -150,6 +210,14 @@ class Resampler:
         if self._outside is not None:
             moved[:, self._outside] = self._fill_value
         return moved.astype(self.dtype, copy=False)
+
+    def finish(self, name: str) -> None:
+        """Warn of what all volumes together have shown."""
+        if self._two_values.is_binary:
+            warn(
+                f"{name} has two values, as a mask has, and is interpolated: the result has values between "
+                "them. interpolation='nearest' keeps it binary."
+            )
 
     def _filled(self, values: NDArray, finite: NDArray[np.bool_]) -> tuple[NDArray, NDArray[np.bool_]]:
         """Voxels that are not finite filled from their neighbours, and the targets that come from them."""
@@ -178,17 +246,23 @@ def fill_from_neighbours(volume: NDArray, known: NDArray[np.bool_]) -> NDArray:
     return volume
 
 
-def value_range(source: Source) -> tuple[float, float]:
-    """Smallest and largest finite value of a source, 0 included."""
-    low, high = 0.0, 0.0
-    for block in source.blocks():
-        values = block.values
-        if values.dtype.kind == "f":
-            values = values[np.isfinite(values)]
-        if values.size:
-            ends = np.array([values.min(), values.max()], dtype=np.float64) * source.slope + source.inter
-            low, high = min(low, *ends), max(high, *ends)
-    return low, high
+class TwoValues:
+    """Whether all values that were looked at are two."""
+
+    def __init__(self) -> None:
+        self._found: NDArray | None = np.array([])
+
+    def look_at(self, values: NDArray) -> None:
+        # A few voxels tell most images from masks.
+        for part in (values.ravel()[:: max(1, values.size // 1000)], values):
+            if self._found is None:
+                return
+            found = np.union1d(self._found, np.unique(part))
+            self._found = found if len(found) <= 2 else None
+
+    @property
+    def is_binary(self) -> bool:
+        return self._found is not None and len(self._found) == 2
 
 
 def resampled_dtype(dtype: np.dtype, order: int) -> np.dtype:
@@ -198,45 +272,94 @@ def resampled_dtype(dtype: np.dtype, order: int) -> np.dtype:
     return np.dtype(np.float64 if dtype.itemsize > 4 else np.float32)
 
 
-def target_grid(grid: VoxelGrid, target_affine: Any, target_shape: Any) -> VoxelGrid:
-    """The grid that an affine (3, 3) or (4, 4) and maybe a shape describe for an image."""
-    affine = np.array(target_affine, dtype=np.float64)
+def opened_volume(img: Any) -> tuple[Source, VolumeForm]:
+    """The source and form of what must be a volume."""
+    source, form = opened(img)
+    if not isinstance(form, VolumeForm):
+        raise TypeError(f"{source.name} is no volume: it has {source.domain.describe()}.")
+    return source, form
+
+
+def target_grid(grid: VoxelGrid, target_affine: Any, target_shape: Any, n_samples: int = 1) -> VoxelGrid:
+    """The grid that an affine (3, 3) or (4, 4) and maybe a shape describe for an image of so many samples.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they describe none, or one whose values memory cannot hold.
+    """
+    try:
+        affine = np.array(target_affine, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"target_affine must be an array of numbers; {target_affine!r} was given.") from None
     if affine.shape not in ((3, 3), (4, 4)):
         raise ValueError(f"target_affine must have shape (3, 3) or (4, 4); it has {affine.shape}.")
-    if affine.shape == (3, 3):
-        if target_shape is not None:
-            raise ValueError(
-                "target_shape needs a target_affine of shape (4, 4), which says where the grid starts; "
-                "it has shape (3, 3)."
-            )
-        return _around(grid, affine)
-    if target_shape is not None:
-        shape = tuple(target_shape)
-        if len(shape) != 3:
-            raise ValueError(f"target_shape must be three sizes; {target_shape!r} was given.")
-        return VoxelGrid(shape, affine)
-    last = apply_affine(
-        np.linalg.inv(VoxelGrid((1, 1, 1), affine).affine),
-        apply_affine(grid.affine, corner_voxels(grid.shape)),
-    )
+    axes_only = affine.shape == (3, 3)
+    affine = checked_affine(nib.affines.from_matvec(affine) if axes_only else affine, "target_affine")
+    if target_shape is None:
+        shape, affine = _around(grid, affine) if axes_only else _up_to_last(grid, affine)
+    elif axes_only:
+        raise ValueError(
+            "target_shape needs a target_affine of shape (4, 4), which says where the grid starts; "
+            "it has shape (3, 3)."
+        )
+    else:
+        shape = _checked_shape(target_shape)
+    _refuse_unholdable(shape, n_samples, "target_affine" if target_shape is None else "target_shape")
+    return VoxelGrid(shape, affine)
+
+
+def _checked_shape(target_shape: Any) -> tuple[int, int, int]:
+    if isinstance(target_shape, str) or not np.iterable(target_shape):
+        raise TypeError(f"target_shape must be three whole numbers; {target_shape!r} was given.")
+    sizes = tuple(target_shape)
+    if not all(isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in sizes):
+        raise TypeError(f"target_shape must be three whole numbers; {target_shape!r} was given.")
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError(f"target_shape must be three positive sizes; {target_shape!r} was given.")
+    return (int(sizes[0]), int(sizes[1]), int(sizes[2]))
+
+
+def _refuse_unholdable(shape: tuple[int, int, int], n_samples: int, name: str) -> None:
+    """Refuse a grid whose values, of 4 bytes at least, are more than the machine has memory."""
+    needed = 4 * n_samples * int(np.prod(shape, dtype=object))
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not known here
+        memory = 2**40
+    if needed > memory:
+        raise ValueError(
+            f"{name} asks for {' × '.join(map(str, shape))} voxels{f' of {n_samples} samples' * (n_samples > 1)}: "
+            f"{needed / 2**30:.3g} GiB, where {memory / 2**30:.3g} GiB is all there is. Is it in millimetres?"
+        )
+
+
+def _up_to_last(grid: VoxelGrid, affine: NDArray) -> tuple[tuple[int, int, int], NDArray]:
+    """The shape of a grid that starts where its affine says and reaches the last voxel of an image."""
+    last = apply_affine(np.linalg.inv(affine), apply_affine(grid.affine, corner_voxels(grid.shape)))
     ends = last.max(axis=0)
     if (ends < 0).any():
         raise BoundingBoxError(
             "The image does not overlap the target: all of it lies before the origin of target_affine "
             f"(largest voxel indices there: {np.round(ends, 1).tolist()})."
         )
-    return VoxelGrid(tuple(int(n) for n in np.ceil(ends) + 1), affine)  # type: ignore[arg-type]
+    return _sizes(ends), affine
 
 
-def _around(grid: VoxelGrid, axes: NDArray) -> VoxelGrid:
-    """The smallest grid with some axes that holds an image."""
-    affine = np.eye(4)
-    affine[:3, :3] = axes
-    VoxelGrid((1, 1, 1), affine)  # its checks
+def _around(grid: VoxelGrid, affine: NDArray) -> tuple[tuple[int, int, int], NDArray]:
+    """The smallest grid with the axes of an affine that holds an image: its shape and affine."""
+    affine = affine.copy()
+    axes = affine[:3, :3]
     corners = apply_affine(grid.affine, corner_voxels(grid.shape)) @ np.linalg.inv(axes).T
     low, high = corners.min(axis=0), corners.max(axis=0)
     affine[:3, 3] = axes @ low
-    return VoxelGrid(tuple(int(n) for n in np.ceil(high - low) + 1), affine)  # type: ignore[arg-type]
+    return _sizes(high - low), affine
+
+
+def _sizes(last: NDArray) -> tuple[int, int, int]:
+    """Sizes of a grid by the indices, maybe between voxels, of what its last voxels must reach."""
+    x, y, z = (int(n) + 1 for n in np.ceil(last))
+    return x, y, z
 
 
 def whole_shift(grid: VoxelGrid, target: VoxelGrid) -> NDArray | None:
@@ -249,17 +372,17 @@ def whole_shift(grid: VoxelGrid, target: VoxelGrid) -> NDArray | None:
 
 
 def resample_to_img(
-    source_img: Any,
-    target_img: Any,
-    interpolation: str = "continuous",
+    source_img: NiimgsLike,
+    target_img: NiimgsLike,
+    interpolation: Interpolation = "continuous",
     copy: bool = True,
-    order: str = "F",
+    order: MemoryOrder = "F",
     clip: bool = False,
     fill_value: float = 0.0,
     force_resample: bool = True,
     copy_header: bool = True,
     *,
-    output_file: Any = None,
+    output_file: PathLike | None = None,
 ) -> Any:
     """Resample an image to the grid of another.
 
@@ -275,7 +398,7 @@ def resample_to_img(
     -------
     img : nibabel image
     """
-    target = grid_of(open_source(target_img))
+    target = opened_volume(target_img)[1].domain
     return resample_img(
         source_img,
         target_affine=target.affine,
@@ -291,7 +414,7 @@ def resample_to_img(
     )
 
 
-def reorder_img(img: Any, resample: str | None = None, copy_header: bool = True) -> Any:
+def reorder_img(img: NiimgsLike, resample: Interpolation | None = None, copy_header: bool = True) -> Any:
     """Turn an image so that its axes run right, anterior and superior, and its affine is diagonal.
 
     Parameters
@@ -310,8 +433,8 @@ def reorder_img(img: Any, resample: str | None = None, copy_header: bool = True)
     ValueError
         If the affine has a rotation and `resample` is None.
     """
-    img = check_niimg(img)
-    axes = img.affine[:3, :3]
+    given = check_niimg(img)
+    axes = given.affine[:3, :3]
     rotated = (np.abs(axes) > 1e-8 * np.abs(axes).max()).sum(axis=0).max() > 1
     if rotated:
         if resample is None:
@@ -321,12 +444,12 @@ def reorder_img(img: Any, resample: str | None = None, copy_header: bool = True)
             )
         # Sheared axes (a rotation of unequal sizes) keep their volume so.
         sizes = np.abs(np.diag(np.linalg.qr(axes)[1]))
-        return resample_img(img, np.diag(sizes), interpolation=resample, copy_header=copy_header)
-    turned = nib.as_closest_canonical(img)
-    return new_img_like(turned, np.asanyarray(turned.dataobj), turned.affine, copy_header)
+        return resample_img(given, np.diag(sizes), interpolation=resample, copy_header=copy_header)
+    turned = nib.as_closest_canonical(given)
+    return new_img_like(given, get_data(turned), turned.affine, copy_header)
 
 
-def coord_transform(x: Any, y: Any, z: Any, affine: Any) -> tuple[Any, Any, Any]:
+def coord_transform(x: ArrayLike, y: ArrayLike, z: ArrayLike, affine: ArrayLike) -> tuple[Any, Any, Any]:
     """Apply an affine to coordinates.
 
     Parameters
@@ -339,14 +462,19 @@ def coord_transform(x: Any, y: Any, z: Any, affine: Any) -> tuple[Any, Any, Any]
     -------
     x, y, z : as given
     """
-    points = np.stack(np.broadcast_arrays(np.asarray(x, float), y, z), axis=-1)
-    moved = apply_affine(np.asarray(affine, dtype=np.float64), points)
+    coordinates = [np.asarray(values, dtype=np.float64) for values in (x, y, z)]
+    try:
+        points = np.stack(np.broadcast_arrays(*coordinates), axis=-1)
+    except ValueError:
+        shapes = ", ".join(str(values.shape) for values in coordinates)
+        raise ValueError(f"x, y and z must have one shape; they have {shapes}.") from None
+    moved = apply_affine(checked_affine(affine), points)
     if moved.ndim == 1:
         return tuple(float(v) for v in moved)  # type: ignore[return-value]
     return moved[..., 0], moved[..., 1], moved[..., 2]
 
 
-def get_bounds(shape: Any, affine: Any) -> list[tuple[float, float]]:
+def get_bounds(shape: Sequence[int], affine: ArrayLike) -> list[tuple[float, float]]:
     """World coordinates that the voxel centres of a grid span.
 
     Parameters

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
 
-from brainsieve.engine.domain import VoxelGrid
+from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.extract import Extracted, Request, extract
-from brainsieve.engine.source import open_source
+from brainsieve.engine.source import streamed
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.values import scaled
 from brainsieve.engine.spatial.select import Select
-from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
+from brainsieve.engine.temporal.high_variance import streamed_high_variance
 from brainsieve.engine.temporal.operator import (
     CleaningSettings,
     TemporalOperator,
@@ -22,56 +23,72 @@ from brainsieve.engine.temporal.operator import (
     normalize_standardize,
     plan_cleaning,
 )
-from brainsieve.exceptions import DimensionError
-from brainsieve.image.loading import grid_of, header_for
+from brainsieve.image.forms import ImageForm, VolumeForm, is_one_image, opened
+from brainsieve.image.masks import plural, read_mask
+from brainsieve.image.resampling import resample_img, target_grid
+from brainsieve.image.series import opened_series
 from brainsieve.image.writing import PointWriter, SampleWriter
 from brainsieve.logs import log, warn
 from brainsieve.tables import read_confounds
+from brainsieve.typing import ImageLike, ImagesLike, PathLike
 
 # Cleaned series that are held at a time where the result goes into a file.
 CLEANED_BYTES = 2**28
 
 
-def smooth_img(imgs: Any, fwhm: Any, *, output_file: Any = None) -> Any:
-    """Smooth images with a Gaussian, volume by volume.
+def smooth_img(
+    imgs: ImagesLike,
+    fwhm: float | Sequence[float | None] | Literal["fast"] | None,
+    *,
+    output_file: PathLike | None = None,
+) -> Any:
+    """Smooth images with a Gaussian, volume by volume, or along the mesh of a surface.
 
     Parameters
     ----------
-    imgs : image-like, or list of 3-D or 4-D images
-        A list gives a list.
+    imgs : image-like or SurfaceImage, or sequence of these
+        A sequence gives a list.
     fwhm : float, triple of float or None, or "fast"
         Full width at half maximum in mm, for all or for each voxel axis (None or 0: not along this one).
-        "fast" adds a fifth of the six neighbours. None does not smooth, but takes what is not finite as 0.
+        "fast" adds a fifth of the six neighbours. None does not smooth, but takes what is not finite as 0. One number
+        for surfaces, whose values are averaged with their neighbours' so often that it makes this width.
     output_file : path, optional
-        Write the result there, volume by volume, and give an image that reads from it.
+        Write the result there, volume by volume, and give an image that reads from it. For one image.
 
     Returns
     -------
-    img : nibabel image, or list of these
+    img : image of the same kind, or list of these
         float32 for float32 and integers of at most 32 bits, else float64.
     """
-    if isinstance(imgs, list | tuple):
+    if not is_one_image(imgs):
         if output_file is not None:
-            raise ValueError("output_file is for one image; imgs is a list.")
-        return [smooth_img(img, fwhm) for img in imgs]
-    width = checked_fwhm(fwhm, "fwhm")
-    source = open_source(imgs)
-    grid = grid_of(source)
-    operator = None if width is None else smooth(grid, width)
-    wide = source.value_dtype.itemsize > 4
-    dtype = np.dtype(np.float64 if wide else np.float32)
-    with SampleWriter(source, grid, dtype, output_file) as writer:
-        for block in source.blocks():
-            values = scaled(block.values, source).astype(dtype)
-            values[~np.isfinite(values)] = 0
-            writer.put(block.samples, values if operator is None else operator.forward(values))
+            raise ValueError("output_file is for one image; imgs is a sequence.")
+        return [smooth_img(img, fwhm) for img in imgs]  # type: ignore[union-attr, arg-type]
+    source, form = opened(imgs)
+    steps = form.smoothing(fwhm)
+    n_samples = None if source.is_single else source.n_samples
+    dtype = _working_dtype(source)
+    with (
+        SampleWriter(form, n_samples, dtype, output_file) as writer,
+        streamed(source, whole_samples=True, dtype=dtype, nonfinite=0) as blocks,
+    ):
+        for block in blocks:
+            values = block.values
+            for step in steps:
+                values = step.forward(values)
+            writer.put(block.rows, values)
     return writer.image
 
 
+def _working_dtype(source: Source) -> np.dtype:
+    """What values are computed in: float64 where they have more digits than float32."""
+    return np.dtype(np.float64 if source.value_dtype.itemsize > 4 else np.float32)
+
+
 def mean_img(
-    imgs: Any,
-    target_affine: Any = None,
-    target_shape: Any = None,
+    imgs: ImagesLike,
+    target_affine: ArrayLike | None = None,
+    target_shape: Sequence[int] | None = None,
     verbose: int = 0,
     n_jobs: int = 1,
     copy_header: bool = True,
@@ -80,10 +97,10 @@ def mean_img(
 
     Parameters
     ----------
-    imgs : image-like, or list or generator of 3-D or 4-D images
-        Read block by block; sums are in float64.
+    imgs : image-like or SurfaceImage, or sequence or generator of these
+        Read block by block; sums are in float64. A sequence in a sequence counts as one image.
     target_affine, target_shape : array, tuple, optional
-        Grid of the result. Default: that of the first image, to which others are resampled.
+        Grid of the result, for volumes. Default: that of the first image, to which others are resampled.
     verbose : int, default=0
         1 tells which image is read.
     n_jobs : int, default=1
@@ -93,63 +110,72 @@ def mean_img(
 
     Returns
     -------
-    img : nibabel image
-        3-D, float32 for float32 images, else float64.
+    img : image of the same kind, of one sample
+        float32 for float32 images, else float64.
     """
-    from joblib import Parallel, delayed
-
-    from brainsieve.image.resampling import resample_img, target_grid
-
-    one = isinstance(imgs, str) or hasattr(imgs, "__fspath__") or hasattr(imgs, "shape")
-    images = iter([imgs] if one else imgs)
+    images: Iterable[Any] = [imgs] if is_one_image(imgs) else imgs  # type: ignore[assignment]
     means = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_time_mean)(img) for img in images)
-    total: NDArray | None = None
-    n_images, target, header, small = 0, None, None, True
-    for mean, grid, own_header, is_small in means:
-        log(verbose, 1, f"mean_img: image {n_images} read, {grid.describe()}.")
-        if target is None:
-            target = grid if target_affine is None else target_grid(grid, target_affine, target_shape)
-            header = own_header
-        if grid != target:
-            moved = resample_img(
-                nib.Nifti1Image(grid.unflatten(mean), grid.affine), target.affine, target.shape
-            )
-            mean = target.flatten(np.asarray(moved.dataobj))
-        total = mean if total is None else total + mean
+    form: ImageForm | None = None
+    total, n_images, small = np.zeros(0), 0, True
+    for mean, own, is_small in means:
+        log(verbose, 1, f"mean_img: image {n_images} read, {own.domain.describe()}.")
+        if form is None:
+            form = _target_form(own, target_affine, target_shape)
+            total = np.zeros(form.domain.n_points)
+        total += _moved(mean, own, form.domain)
         n_images += 1
         small = small and is_small
-    if total is None or target is None:
+    if form is None:
         raise ValueError("imgs is empty; give at least one image.")
-    data = target.unflatten(total / n_images).astype(np.float32 if small else np.float64)
-    made = header_for(header, data.dtype) if copy_header else None
-    return nib.Nifti1Image(data, target.affine, made, dtype=data.dtype)
+    return form.image((total / n_images).astype(np.float32 if small else np.float64), copy_header)
 
 
-def _time_mean(img: Any) -> tuple[NDArray[np.float64], VoxelGrid, Any, bool]:
-    """Mean over the samples of an image (n_points,), its grid and header, and whether it holds float32."""
-    source = open_source(img)
+def _target_form(form: ImageForm, target_affine: Any, target_shape: Any) -> ImageForm:
+    """The form of an image on the grid that is asked for; surfaces have none."""
+    if not isinstance(form, VolumeForm):
+        return form
+    if target_affine is None:
+        if target_shape is not None:
+            raise ValueError("target_shape needs a target_affine of shape (4, 4).")
+        return form
+    return VolumeForm(target_grid(form.domain, target_affine, target_shape), form.header)
+
+
+def _moved(mean: NDArray, form: ImageForm, domain: Domain) -> NDArray:
+    """Values of one sample on another domain."""
+    if form.domain == domain:
+        return mean
+    if not isinstance(form, VolumeForm) or not isinstance(domain, VoxelGrid):
+        raise ValueError(f"Images must be of one domain: {form.domain.describe()}, {domain.describe()}.")
+    # The volume has a header of ours: what there is to say of the image's own was said when it was made.
+    volume = nib.Nifti1Image(form.domain.unflatten(mean), form.domain.affine)
+    return domain.flatten(np.asarray(resample_img(volume, domain.affine, domain.shape).dataobj))
+
+
+def _time_mean(img: Any) -> tuple[NDArray[np.float64], ImageForm, bool]:
+    """Mean over the samples of an image (n_points,), its form, and whether it holds float32."""
+    source, form = opened(img)
     total = np.zeros(source.domain.n_points)
-    for block in source.blocks():
-        for row in block.values:
-            total += row
-    mean = total / source.n_samples * source.slope + source.inter
-    small = source.dtype == np.float32 and not source.is_scaled
-    return mean, grid_of(source), source.header, small  # type: ignore[attr-defined]
+    with streamed(source) as blocks:
+        for block in blocks:
+            for row in block.values:
+                total[block.points] += row
+    return total / source.n_samples, form, source.value_dtype == np.float32
 
 
 def clean_img(
-    imgs: Any,
-    runs: Any = None,
+    imgs: ImagesLike,
+    runs: ArrayLike | None = None,
     detrend: bool = True,
-    standardize: Any = True,
+    standardize: Literal["zscore_sample", "psc"] | bool | None = True,
     confounds: Any = None,
     low_pass: float | None = None,
     high_pass: float | None = None,
     t_r: float | None = None,
     ensure_finite: bool = False,
-    mask_img: Any = None,
+    mask_img: ImageLike | None = None,
     *,
-    output_file: Any = None,
+    output_file: PathLike | None = None,
     **kwargs: Any,
 ) -> Any:
     """Clean the series of every voxel: `brainsieve.signal.clean` for images.
@@ -179,9 +205,7 @@ def clean_img(
     TypeError
         For an unknown keyword.
     """
-    source = open_source(imgs)
-    if source.is_single:
-        raise DimensionError(3, 4, source.name)
+    source, form = opened_series(imgs)
     settings, sample_mask = _clean_settings(
         detrend, standardize, low_pass, high_pass, t_r, ensure_finite, kwargs, source
     )
@@ -193,55 +217,60 @@ def clean_img(
         runs=runs,
         name=source.name,
     )
-    grid = grid_of(source)
-    points = np.arange(grid.n_points)
-    if mask_img is not None:
-        from brainsieve.masking import load_mask_img
-
-        mask, affine = load_mask_img(mask_img)
-        if VoxelGrid(mask.shape, affine) != grid:  # type: ignore[arg-type]
-            raise ValueError("mask_img is on another grid than imgs; resample it first (resample_to_img).")
-        points = np.flatnonzero(grid.flatten(mask))
-    dtype = np.dtype(np.float64 if source.value_dtype.itemsize > 4 else np.float32)
+    points = _points_of(mask_img, form)
+    dtype = _working_dtype(source)
     if output_file is not None:
-        return _cleaned_into_file(source, grid, points, plan, dtype, ensure_finite, output_file)
-    found = extract(source, [Request(Select(points, grid.n_points), plan, dtype)])[0]
-    _warn_of_nonfinite(source, found, ensure_finite)
-    with SampleWriter(_Shortened(source, len(plan.kept)), grid, dtype) as writer:
-        for i, row in enumerate(found.values):
-            volume = np.zeros((1, grid.n_points), dtype=dtype)
-            volume[0, points] = row
-            writer.put(slice(i, i + 1), volume)
-    return writer.image
+        return _cleaned_into_file(source, form, points, plan, dtype, ensure_finite, output_file)
+    found = extract(source, [Request(Select(points, form.domain.n_points), plan, dtype)])[0]
+    _warn_of_nonfinite(source, found, ensure_finite, form.point)
+    if len(points) == form.domain.n_points:
+        return form.image(found.values)
+    values = np.zeros((len(plan.kept), form.domain.n_points), dtype=dtype)
+    # A row at a time: rows lie together.
+    for row, cleaned in zip(values, found.values, strict=True):
+        row[points] = cleaned
+    return form.image(values)
+
+
+def _points_of(mask_img: Any, form: ImageForm) -> NDArray[np.intp]:
+    """Points inside a mask that is on the domain of an image, ascending; all without a mask."""
+    if mask_img is None:
+        return np.arange(form.domain.n_points)
+    mask, own = read_mask(mask_img)
+    if own.domain != form.domain:
+        raise ValueError(
+            f"mask_img ({own.domain.describe()}) is on another grid than imgs ({form.domain.describe()}); "
+            "resample it first (resample_to_img)."
+        )
+    return np.flatnonzero(mask)
 
 
 def _cleaned_into_file(
     source: Source,
-    grid: VoxelGrid,
+    form: ImageForm,
     points: NDArray[np.intp],
     plan: TemporalOperator,
     dtype: np.dtype,
     ensure_finite: bool,
-    output_file: Any,
+    output_file: PathLike,
 ) -> Any:
     """Clean groups of points that fit into memory, with one pass over the source for each."""
     at_once = max(1, CLEANED_BYTES // (len(plan.kept) * dtype.itemsize))
-    header = getattr(source, "header", None)
-    with PointWriter(grid, len(plan.kept), dtype, header, output_file) as writer:
+    with PointWriter(form, len(plan.kept), dtype, output_file) as writer:
         for start in range(0, len(points), at_once):
             group = points[start : start + at_once]
-            found = extract(source, [Request(Select(group, grid.n_points), plan, dtype)])[0]
+            found = extract(source, [Request(Select(group, form.domain.n_points), plan, dtype)])[0]
             if start == 0:
-                _warn_of_nonfinite(source, found, ensure_finite)
+                _warn_of_nonfinite(source, found, ensure_finite, form.point)
             writer.put(group, found.values)
     return writer.image
 
 
-def _warn_of_nonfinite(source: Source, found: Extracted, ensure_finite: bool) -> None:
+def _warn_of_nonfinite(source: Source, found: Extracted, ensure_finite: bool, point: str) -> None:
     if found.n_nonfinite is None or ensure_finite:
         return
     warn(
-        f"{source.name}: {int((found.n_nonfinite > 0).sum())} voxels are NaN or infinite in some volume; "
+        f"{source.name}: {int((found.n_nonfinite > 0).sum())} {plural(point)} are NaN or infinite in some sample; "
         "these values count as 0.",
     )
 
@@ -279,18 +308,12 @@ def _clean_settings(
     return settings, sample_mask
 
 
-class _Shortened:
-    """What a writer asks of a source, with fewer samples."""
-
-    is_single = False
-
-    def __init__(self, source: Source, n_samples: int) -> None:
-        self.n_samples = n_samples
-        self.header = getattr(source, "header", None)
-
-
 def high_variance_confounds(
-    imgs: Any, n_confounds: int = 5, percentile: float = 2.0, detrend: bool = True, mask_img: Any = None
+    imgs: ImagesLike,
+    n_confounds: int = 5,
+    percentile: float = 2.0,
+    detrend: bool = True,
+    mask_img: ImageLike | None = None,
 ) -> NDArray[np.float64]:
     """Components of the most variable voxels of an image, from two passes over it.
 
@@ -314,16 +337,11 @@ def high_variance_confounds(
     -----
     After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
     """
-    from brainsieve.engine.temporal.high_variance import streamed_high_variance
-
-    source = open_source(imgs)
-    if source.is_single:
-        raise DimensionError(3, 4, source.name)
-    points = None
+    source, form = opened_series(imgs)
+    inside = None
     if mask_img is not None:
-        from brainsieve.masking import load_mask_img
-
-        points = grid_of(source).flatten(load_mask_img(mask_img)[0])
+        inside = np.zeros(form.domain.n_points, dtype=bool)
+        inside[_points_of(mask_img, form)] = True
     return streamed_high_variance(
-        source, np.arange(source.n_samples), n_confounds, percentile, detrend, points
+        source, np.arange(source.n_samples), n_confounds, percentile, detrend, inside
     )

@@ -13,41 +13,49 @@ import numpy as np
 from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
-from brainsieve.engine.domain import VoxelGrid
-from brainsieve.engine.source.base import Source
+from brainsieve.image.forms import ImageForm, VolumeForm
+from brainsieve.typing import PathLike
 from brainsieve.whole_files import replacing
 
 
 class SampleWriter:
-    """Collects samples on a grid; gives an image when its ``with`` block is done.
+    """Collects samples; gives an image when its ``with`` block is done.
 
     Parameters
     ----------
-    like : Source
-        Gives the number of samples, the header, and whether the image is 3-D.
-    grid : VoxelGrid
+    form : ImageForm
+        Makes the image.
+    n_samples : int or None
+        None: one sample, of an image without a sample axis.
     dtype : dtype
         Of the data.
     output_file : path, optional
-        ``.nii`` or ``.nii.gz``. An error leaves no half-written file behind.
+        ``.nii`` or ``.nii.gz``, of volumes. An error leaves no half-written file behind.
+    copy_header : bool, default=True
 
     Attributes
     ----------
-    image : Nifti1Image
+    image : image of the form
         Set at the end; reads from `output_file` if there is one.
     """
 
     image: Any
 
-    def __init__(self, like: Source, grid: VoxelGrid, dtype: Any, output_file: Any = None) -> None:
-        from brainsieve.image.loading import header_for
-
-        self._grid, self._dtype = grid, np.dtype(dtype)
-        self._single = like.is_single
-        self._shape = grid.shape if self._single else (*grid.shape, like.n_samples)
-        self._header = header_for(getattr(like, "header", None), self._dtype)
-        self._path = None if output_file is None else checked_output(output_file)
-        self._values = np.empty((like.n_samples, grid.n_points), self._dtype) if self._path is None else None
+    def __init__(
+        self,
+        form: ImageForm,
+        n_samples: int | None,
+        dtype: Any,
+        output_file: PathLike | None = None,
+        copy_header: bool = True,
+    ) -> None:
+        self._form, self._single, self._copy_header = form, n_samples is None, copy_header
+        self._dtype = np.dtype(dtype)
+        self._n_samples = n_samples or 1
+        self._path = None if output_file is None else checked_output(output_file, form)
+        self._values: NDArray | None = None
+        if self._path is None:
+            self._values = np.empty((self._n_samples, form.domain.n_points), self._dtype)
         self._stream: Any = None
         self._next = 0
 
@@ -58,20 +66,21 @@ class SampleWriter:
         with ExitStack() as files:
             unfinished = files.enter_context(replacing(self._path))
             self._stream = files.enter_context(ImageOpener(str(unfinished), "wb", **packed))
-            write_header(self._stream, self._shape, self._grid, self._header, self._dtype)
+            n_samples = None if self._single else self._n_samples
+            write_header(self._stream, self._form, n_samples, self._dtype, self._copy_header)
             # Closed by __exit__: the stream first, as the last bytes are written then, and what fails is known.
             self._files = files.pop_all()
         return self
 
-    def put(self, samples: slice, values: NDArray) -> None:
-        """Take values (n_samples in slice, n_points), in order."""
+    def put(self, rows: slice, values: NDArray, points: slice = slice(None)) -> None:
+        """Take values (n rows, n_points or those of a range); whole samples in order where a file is written."""
         if self._values is not None:
-            self._values[samples] = values
+            self._values[rows, points] = values
             return
-        if samples.start != self._next:
-            raise ValueError(f"Sample {self._next} was expected, not {samples.start}.")
-        self._next = samples.stop
-        self._stream.write(np.ascontiguousarray(values, dtype=self._dtype.newbyteorder("<")).data)
+        if rows.start != self._next:
+            raise ValueError(f"Sample {self._next} was expected, not {rows.start}.")
+        self._next = rows.stop
+        self._stream.write(np.ascontiguousarray(values, dtype=self._dtype).data)
 
     def __exit__(self, kind: Any, *details: Any) -> None:
         if self._path is not None:
@@ -81,8 +90,8 @@ class SampleWriter:
         if self._path is not None:
             self.image = nib.load(self._path)
         elif self._values is not None:
-            data = self._grid.unflatten(self._values[0] if self._single else self._values.T)
-            self.image = nib.Nifti1Image(data, self._grid.affine, self._header, dtype=data.dtype)
+            values = self._values[0] if self._single else self._values
+            self.image = self._form.image(values, self._copy_header)
 
 
 class PointWriter:
@@ -90,11 +99,10 @@ class PointWriter:
 
     Parameters
     ----------
-    grid : VoxelGrid
+    form : ImageForm
+        Of volumes.
     n_samples : int
     dtype : dtype
-    header : nibabel header or None
-        Template.
     output_file : path
         ``.nii`` or ``.nii.gz``. The latter is compressed at the end, from a plain file beside it. An error leaves
         neither behind.
@@ -107,22 +115,18 @@ class PointWriter:
 
     image: Any
 
-    def __init__(self, grid: VoxelGrid, n_samples: int, dtype: Any, header: Any, output_file: Any) -> None:
-        from brainsieve.image.loading import header_for
-
-        self._path = checked_output(output_file)
-        self._grid, self._n_samples = grid, n_samples
-        self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._header = header_for(header, np.dtype(dtype))
+    def __init__(self, form: ImageForm, n_samples: int, dtype: Any, output_file: PathLike) -> None:
+        self._path = checked_output(output_file, form)
+        self._form, self._n_samples, self._dtype = form, n_samples, np.dtype(dtype)
+        self._n_points = form.domain.n_points
 
     def __enter__(self) -> PointWriter:
         with ExitStack() as files:
             self._unfinished = files.enter_context(replacing(self._path))
             self._stream = files.enter_context(self._plain.open("w+b"))
-            shape = (*self._grid.shape, self._n_samples)
-            write_header(self._stream, shape, self._grid, self._header, self._dtype)
+            self._start = write_header(self._stream, self._form, self._n_samples, self._dtype)
             # The rest is 0 until it is written.
-            self._stream.truncate(352 + self._n_samples * self._grid.n_points * self._dtype.itemsize)
+            self._stream.truncate(self._start + self._n_samples * self._n_points * self._dtype.itemsize)
             self._files = files.pop_all()
         return self
 
@@ -136,7 +140,7 @@ class PointWriter:
         row = np.zeros(last - first, dtype=self._dtype)
         for i, sample in enumerate(values):
             row[points - first] = sample
-            self._stream.seek(352 + (i * self._grid.n_points + first) * self._dtype.itemsize)
+            self._stream.seek(self._start + (i * self._n_points + first) * self._dtype.itemsize)
             self._stream.write(row.data)
 
     def __exit__(self, kind: Any, *details: Any) -> None:
@@ -155,27 +159,35 @@ class PointWriter:
                 shutil.copyfileobj(plain, packed, 2**22)
 
 
-def checked_output(output_file: Any) -> str:
+def checked_output(output_file: PathLike, form: ImageForm) -> str:
     """The path of a NIfTI file to be written.
 
     Raises
     ------
+    TypeError
+        If what is to be written is no volume.
     ValueError
         If its suffix is another.
     """
+    if not isinstance(form, VolumeForm):
+        raise TypeError(f"output_file is for volumes; the image has {form.domain.describe()}.")
     path = os.path.expanduser(os.fspath(output_file))
     if not path.endswith((".nii", ".nii.gz")):
         raise ValueError(f"output_file must end in .nii or .nii.gz; {path!r} was given.")
     return path
 
 
-def write_header(stream: Any, shape: tuple[int, ...], grid: VoxelGrid, header: Any, dtype: np.dtype) -> None:
-    """The 352 bytes before the data of a NIfTI file."""
-    made = nib.Nifti1Image(
-        np.broadcast_to(np.zeros(1, dtype), shape), grid.affine, header, dtype=dtype.newbyteorder("=")
-    ).header
-    made.set_data_offset(352)
-    made["magic"] = b"n+1"
+def write_header(
+    stream: Any, form: ImageForm, n_samples: int | None, dtype: np.dtype, copy_header: bool = True
+) -> int:
+    """What stands before the data of a NIfTI file, in native byte order as the data; gives its length in bytes."""
+    samples = () if n_samples is None else (n_samples,)
+    nothing = np.broadcast_to(np.zeros(1, dtype), (*form.domain.shape, *samples))  # type: ignore[attr-defined]
+    made = form.image_of({"volume": nothing}, copy_header).header
+    single = type(made).single_vox_offset
+    made.set_data_offset(single)
+    made["magic"] = type(made).single_magic
     made.set_slope_inter(1, 0)
     made.write_to(stream)
-    stream.write(b"\0" * (352 - stream.tell()))
+    stream.write(b"\0" * (single - stream.tell()))
+    return int(single)

@@ -1,0 +1,148 @@
+"""NIfTI images and headers made of arrays: what is kept of another image's header, and what the data decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.volumeutils import native_code
+from numpy.typing import ArrayLike, NDArray
+
+
+def nifti_image(
+    data: NDArray, affine: ArrayLike, header: Any = None, copy_header: bool = True
+) -> nib.Nifti1Image:
+    """A NIfTI image of data, with what a header says besides them.
+
+    Parameters
+    ----------
+    data : array
+        bool becomes uint8, float16 float32: NIfTI has neither.
+    affine : array of shape (4, 4)
+    header : nibabel header, optional
+        Default: an empty one.
+    copy_header : bool, default=True
+        False: nothing of the header is kept, but that it is one of NIfTI-2.
+
+    Returns
+    -------
+    img : Nifti1Image, or Nifti2Image if `header` is one of NIfTI-2
+    """
+    data = storable(data)
+    made = None
+    if header is not None and copy_header:
+        made = header_like(header, data.dtype, value_range_of(data))
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    return kind(data, affine, made, dtype=data.dtype)
+
+
+def header_like(header: Any, dtype: np.dtype, limits: tuple[float, float] = (0.0, 0.0)) -> nib.Nifti1Header:
+    """A header like another, in native byte order, for data of a dtype.
+
+    Parameters
+    ----------
+    header : nibabel header
+    dtype : dtype
+    limits : (float, float), default=(0, 0)
+        Smallest and largest value, for viewers. NIfTI's "not known" is (0, 0).
+    """
+    kind = nib.Nifti2Header if isinstance(header, nib.Nifti2Header) else nib.Nifti1Header
+    # Checks are for readers. Copied, not converted, where the kind is the same: its byte order comes along.
+    made = kind.from_header(header, check=False).as_byteswapped(native_code)
+    made.set_data_dtype(dtype)
+    # What scaled the stored values of the other image does not scale these.
+    made["scl_slope"] = made["scl_inter"] = np.nan
+    made["cal_min"], made["cal_max"] = limits
+    return made
+
+
+def storable(data: NDArray) -> NDArray:
+    """Data in native byte order and in a dtype that NIfTI has."""
+    if data.dtype == bool:
+        return data.astype(np.uint8)
+    if data.dtype == np.float16:
+        return data.astype(np.float32)
+    return data.astype(data.dtype.newbyteorder("="), copy=False)
+
+
+def value_range_of(data: NDArray) -> tuple[float, float]:
+    """Smallest and largest finite value; (0, 0) where there is none."""
+    if not data.size or data.dtype.kind not in "iuf":
+        return 0.0, 0.0
+    low, high = float(data.min()), float(data.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = data[np.isfinite(data)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return low, high
+
+
+def narrowed(data: NDArray) -> NDArray:
+    """64-bit integers as 32-bit ones where they fit: few programs read the former."""
+    if data.dtype.kind not in "iu" or data.dtype.itemsize < 8:
+        return data
+    limits = np.iinfo(np.int32)
+    if data.size and (data.min() < limits.min or data.max() > limits.max):
+        return data
+    return data.astype(np.int32)
+
+
+def cast(values: NDArray, dtype: Any, name: str = "dtype") -> NDArray:
+    """Values in a dtype that a user asks for.
+
+    Parameters
+    ----------
+    values : array
+    dtype : dtype, "auto" or None
+        "auto": int32 for signed integers that fit, else float32. None: as they are.
+    name : str
+        What asks for it, for messages.
+
+    Raises
+    ------
+    ValueError
+        If integers would wrap around, or NaN become integers.
+    """
+    kind = cast_dtype(values.dtype, dtype, name)
+    if kind.kind in "iu":
+        if isinstance(dtype, str) and dtype == "auto" and not _fits(values, kind):
+            return values.astype(np.float32)
+        if not _fits(values, kind):
+            low, high = value_range_of(values)
+            raise ValueError(
+                f"{name}={kind} holds no values from {low:g} to {high:g}"
+                f"{' and no NaN' if values.dtype.kind == 'f' and np.isnan(values).any() else ''}; "
+                "take a wider dtype, or float32."
+            )
+    return values.astype(kind, copy=False)
+
+
+def cast_dtype(found: np.dtype, dtype: Any, name: str = "dtype") -> np.dtype:
+    """The dtype that values of dtype `found` get where a user asks for `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If it is none of numbers.
+    """
+    if dtype is None:
+        return found
+    if isinstance(dtype, str) and dtype == "auto":
+        return np.dtype(np.int32 if found.kind == "i" else np.float32)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{name} must be a numpy dtype, 'auto' or None; {dtype!r} was given.") from None
+    if kind.kind not in "biufc":
+        raise TypeError(f"{name} must be a dtype of numbers, 'auto' or None; {dtype!r} was given.")
+    return kind
+
+
+def _fits(values: NDArray, kind: np.dtype) -> bool:
+    """Whether an integer dtype holds all values once fractions are cut off."""
+    if not values.size or np.can_cast(values.dtype, kind):
+        return True
+    limits = np.iinfo(kind)
+    low, high = values.min(), values.max()
+    # Comparisons with NaN are false: it fits nowhere. One beyond the ends: fractions are cut towards 0.
+    return bool(low > limits.min - 1 and high < limits.max + 1)
