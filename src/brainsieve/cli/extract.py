@@ -25,7 +25,7 @@ from brainsieve.cli.outputs import CIFTI, Output, labels_of, outputs_of
 from brainsieve.cli.targets import Target, Wanted, open_run, targets_of, wanted_of
 from brainsieve.cli.timing import Timing, believed, timing_of
 from brainsieve.engine.source import Source
-from brainsieve.image.loading import header_for
+from brainsieve.image.headers import nifti_image
 from brainsieve.maskers.base import run_maskers
 from brainsieve.provenance import json_bytes, sha256_of, versions
 from brainsieve.table_files import frame_of, print_table, put_table
@@ -205,8 +205,7 @@ def _result(target: Target, values: NDArray, source: Source, output: Output) -> 
         raise UsageError(f"-o {str(output.main)!r}: the run {source.name} is {kinds}.")
     if cifti:
         return image
-    header = header_for(getattr(source, "header", None), image.get_data_dtype())
-    timed = nib.Nifti1Image(np.asanyarray(image.dataobj), image.affine, header)
+    timed = nifti_image(np.asanyarray(image.dataobj), image.affine, getattr(source, "header", None))
     tr, _ = believed(source)
     if image.ndim == 4 and tr is not None:
         timed.header.set_zooms((*timed.header.get_zooms()[:3], tr))
