@@ -195,7 +195,7 @@ def test_a_singular_covariance_is_refused_with_its_subject(kind):
 
 
 def test_the_test_for_singular_covariances_does_not_depend_on_units():
-    series = [one * [1e-6, 1, 1, 1e5, 1, 1] for one in group()]
+    series = [one * [1e-9, 1, 1, 1e5, 1, 1] for one in group()]
     ConnectivityMeasure(kind="precision", cov_estimator=EmpiricalCovariance()).fit(series)
 
 

@@ -18,6 +18,7 @@ from brainsieve.connectome import (
     GroupSparseCovarianceCV,
     group_sparse_covariance,
 )
+from brainsieve.connectome.group_sparse_cv import _best, _finer
 
 
 def group(n=4, n_features=6, lengths=(40, 55, 70, 85), seed=0):
@@ -33,10 +34,11 @@ def quiet(call, *args, **kwargs):
         return call(*args, **kwargs)
 
 
+@pytest.mark.parametrize("unit", [1.0, 1.3])
 @pytest.mark.parametrize("alpha", [0.3, 0.1, 0.02])
-def test_the_solution_fulfils_the_conditions_of_the_optimum(alpha):
-    series = group()
-    covariances, precisions = group_sparse_covariance(series, alpha, max_iter=1000, tol=1e-11)
+def test_the_solution_fulfils_the_conditions_of_the_optimum(alpha, unit):
+    series = [unit * one for one in group()]
+    covariances, precisions = quiet(group_sparse_covariance, series, alpha, max_iter=1000, tol=1e-11)
     weights = np.array([len(one) for one in series]) / sum(map(len, series))
     excess = np.stack([np.linalg.inv(precisions[..., k]) - covariances[..., k] for k in range(4)], axis=-1)
     assert_allclose(np.einsum("iik->ik", excess), 0, atol=1e-8)
@@ -105,6 +107,21 @@ def test_a_start_from_the_solution_stays_there_and_is_not_modified():
         group_sparse_covariance(group(), 0.1, precisions_init=initial[..., :2])
 
 
+def test_the_solution_does_not_depend_on_the_start():
+    expected = group_sparse_covariance(group(), 0.1, max_iter=500, tol=1e-11)[1]
+    full = group_sparse_covariance(group(), 0)[1]
+    found = group_sparse_covariance(group(), 0.1, max_iter=500, tol=1e-11, precisions_init=full)[1]
+    assert_allclose(found, expected, atol=1e-8)
+    assert ((found == 0) == (expected == 0)).all()
+
+
+def test_of_alphas_with_one_score_the_smallest_is_best_and_grids_close_in_on_it():
+    assert _best([(0.4, 1.0), (0.2, 3.0), (0.1, 3.0), (0.05, np.nan)]) == 2
+    assert_allclose(_finer([(0.8, 0.0), (0.4, 1.0), (0.1, 0.5)], 2), np.geomspace(0.8, 0.1, 4)[1:-1])
+    assert_allclose(_finer([(0.8, 2.0), (0.4, 1.0), (0.1, 0.5)], 2), np.geomspace(0.8, 0.4, 4)[1:-1])
+    assert_allclose(_finer([(0.8, 0.0), (0.4, 1.0), (0.1, 1.5)], 2), np.geomspace(0.1, 0.001, 4)[1:-1])
+
+
 def test_the_estimator_gives_what_the_function_gives(tmp_path):
     expected = group_sparse_covariance(group(), 0.1, max_iter=10)
     for memory in (None, str(tmp_path)):
@@ -123,11 +140,13 @@ def test_cross_validation_chooses_the_peers_alpha(alphas, early_stopping):
     ours = quiet(GroupSparseCovarianceCV(**options).fit, series)
     peer = quiet(PeerCV(**options).fit, series)
     assert_allclose(ours.cv_alphas_, peer.cv_alphas_, rtol=1e-9)
-    assert_allclose(ours.cv_scores_, peer.cv_scores_, atol=1e-7)
+    # Without early stopping a round starts from what the one before left, known to tol_cv only.
+    assert_allclose(ours.cv_scores_, peer.cv_scores_, atol=1e-7 if early_stopping else 1e-4)
     assert np.isclose(ours.alpha_, peer.alpha_, rtol=1e-9)
     assert_allclose(ours.precisions_, peer.precisions_, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_processes_and_splitters_change_no_number():
     options = dict(alphas=2, n_refinements=1, max_iter_cv=5, max_iter=5)
     one = quiet(GroupSparseCovarianceCV(**options).fit, group(3, 4))
