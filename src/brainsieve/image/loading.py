@@ -148,7 +148,7 @@ def load_img(img: ImagesLike, wildcards: bool = True, dtype: DTypeLike | str | N
         return check_niimg(img, dtype=dtype, wildcards=wildcards)  # type: ignore[arg-type]
     path = getattr(source, "path", None)
     if dtype is None and is_one_image(img) and path is not None and getattr(source, "is_local", False):
-        return nib.load(path)
+        return nib.load(path, mmap=False)  # a mapped file that is cut later kills the interpreter
     return loaded(source, form, dtype)
 
 

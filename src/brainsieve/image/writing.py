@@ -88,7 +88,7 @@ class SampleWriter:
         if kind is not None:
             return
         if self._path is not None:
-            self.image = nib.load(self._path)
+            self.image = nib.load(self._path, mmap=False)
         elif self._values is not None:
             values = self._values[0] if self._single else self._values
             self.image = self._form.image(values, self._copy_header)
@@ -151,7 +151,7 @@ class PointWriter:
             if self._plain != self._unfinished:
                 self._stream.close()
                 self._compress()
-        self.image = nib.load(self._path)
+        self.image = nib.load(self._path, mmap=False)
 
     def _compress(self) -> None:
         with self._plain.open("rb") as plain:

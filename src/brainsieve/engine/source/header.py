@@ -314,6 +314,8 @@ def image_layout(img: Any, name: str) -> Layout:
     header = getattr(img, "header", None)
     sizes, n_samples, is_single = checked_shape(proxy.shape, name, header)
     slope, inter = checked_scaling(proxy.slope, proxy.inter, name)
+    if proxy.offset < 0:
+        raise CorruptImageError(f"{name}: vox_offset of its header puts the data at byte {proxy.offset}.")
     return Layout(
         grid=checked_grid(sizes, img.affine, name),
         n_samples=n_samples,
