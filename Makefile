@@ -18,7 +18,7 @@ SHELL := /bin/bash
 # Kept although nothing names them as a target of its own.
 .PRECIOUS: $(VENV)/.ready-%
 
-.PHONY: help demo test test-slow lint format bench docs clean
+.PHONY: help demo test test-slow coverage lint format bench docs clean
 
 help: ## Show these lines
 	@echo "brainsieve: brain images to arrays and back"
@@ -32,6 +32,9 @@ test: $(VENV)/.ready-test ## Run the tests, but for the slow ones (more options:
 
 test-slow: $(VENV)/.ready-test ## Run the slow tests
 	@$(PYTEST) -m slow $(ARGS)
+
+coverage: $(VENV)/.ready-test ## Run the tests, and say which branches they never take (goal: 96 %)
+	@$(PYTEST) -m "not slow" --cov=brainsieve --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.ready-lint ## Check style, types, the direction of imports and their circles; changes nothing
 	@echo "ruff: style";          $(BIN)/ruff check --quiet .

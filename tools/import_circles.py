@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 Graph = dict[str, set[str]]
@@ -41,7 +42,7 @@ def module_name(package: Path, path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(statement: ast.AST, importer: str, is_package: bool, modules: Set[str]) -> Iterator[str]:
+def imported(statement: ast.AST, importer: str, is_package: bool, modules: AbstractSet[str]) -> Iterator[str]:
     """Modules of the package that a statement imports by name.
 
     ``from a import b`` is an import of a.b where that is a module, else of a. That Python runs the packages around

@@ -18,7 +18,7 @@ from joblib import Memory
 from brainsieve.logs import log, warn
 
 
-def memory_for(memory: None | str | os.PathLike | Memory, verbose: int) -> Memory:
+def memory_for(memory: str | os.PathLike | Memory | None, verbose: int) -> Memory:
     """The `joblib.Memory` that a `memory` parameter stands for.
 
     Raises

@@ -31,7 +31,7 @@ def clean(
     sample_mask: Any = None,
     confounds: Any = None,
     standardize_confounds: bool = True,
-    filter: str | bool = "butterworth",  # noqa: A002 - the name that scripts use
+    filter: str | bool = "butterworth",
     low_pass: float | None = None,
     high_pass: float | None = None,
     t_r: float | None = 2.5,

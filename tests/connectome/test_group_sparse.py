@@ -110,6 +110,11 @@ def test_a_start_from_the_solution_stays_there_and_is_not_modified():
 def test_the_solution_does_not_depend_on_the_start():
     expected = group_sparse_covariance(group(), 0.1, max_iter=500, tol=1e-11)[1]
     full = group_sparse_covariance(group(), 0)[1]
+    # A connection behind others that are 0 already goes as well.
+    lone = group_sparse_covariance(group(), 10.0)[1]
+    lone[0, 5] = lone[5, 0] = 0.1
+    off = ~np.eye(6, dtype=bool)
+    assert (group_sparse_covariance(group(), 10.0, precisions_init=lone)[1][off] == 0).all()
     found = group_sparse_covariance(group(), 0.1, max_iter=500, tol=1e-11, precisions_init=full)[1]
     assert_allclose(found, expected, atol=1e-8)
     assert ((found == 0) == (expected == 0)).all()

@@ -137,7 +137,7 @@ def test_obtuse_triangles_give_no_negative_weight(shear):
 
 def test_flipping_leaves_lengths_of_a_flat_sheet_as_they_are():
     mesh = plane(11, shear=2.0)
-    faces, cotangents, areas = delaunay_cotangents(mesh)
+    faces, _cotangents, areas = delaunay_cotangents(mesh)
     corners = mesh.coordinates[faces]
     # In a plane edges are straight however they are flipped: areas follow from the coordinates.
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

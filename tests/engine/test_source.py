@@ -416,13 +416,13 @@ def test_a_download_that_breaks_off_names_the_url_and_the_byte(tmp_path):
     class BreaksOff(http.server.BaseHTTPRequestHandler):
         broken = False
 
-        def do_HEAD(self):  # noqa: N802
+        def do_HEAD(self):
             self.send_response(200)
             self.send_header("Content-Length", str(len(whole)))
             self.send_header("Accept-Ranges", "bytes")
             self.end_headers()
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             start, stop = 0, len(whole)
             if "Range" in self.headers:
                 start, last = self.headers["Range"].removeprefix("bytes=").split("-")

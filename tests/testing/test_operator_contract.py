@@ -198,7 +198,7 @@ class TestMedian(OperatorContract):
     def meaning(self, block):
         out = np.full((len(block), N_REGIONS), np.nan)
         for code in range(5):
-            out[:, code] = np.median(block[:, CODES == code], axis=1)
+            out[:, code] = np.median(block[:, code == CODES], axis=1)
         return out
 
 

@@ -69,7 +69,10 @@ def believed(source: Source) -> tuple[float | None, str]:
 def sidecar_time(run: str) -> float | None:
     """``RepetitionTime`` of the BIDS file beside a run, in seconds; None where there is none."""
     stem = re.sub(
-        r"(\.(dtseries|func|ptseries))?\.(nii|gii|mgz|mgh)(\.gz)?$", "", run.split(",")[0], flags=re.I
+        r"(\.(dtseries|func|ptseries))?\.(nii|gii|mgz|mgh)(\.gz)?$",
+        "",
+        run.split(",")[0],
+        flags=re.IGNORECASE,
     )
     path = os.path.expanduser(f"{stem}.json")
     try:

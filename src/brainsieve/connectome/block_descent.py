@@ -121,13 +121,13 @@ def _row(
     scale = weights * diagonal
     curvature = scale * np.einsum("ii...->i...", W)
     slopes = weights * s
-    nonzero = row.any(axis=(1, 2))
+    nonzero = (row != 0).any(axis=(1, 2))
     m = 0
     while m < len(row):
         if not nonzero[m]:
             # Most groups are 0 and stay so: all that are left are looked at in one call, up to the next that moves.
             pull = scale * of_row[m:] - curvature[m:] * row[m:] + slopes[m:]
-            moves = nonzero[m:] | ((pull**2).sum(axis=2) > alpha**2).any(axis=1)
+            moves = np.asarray(nonzero[m:] | ((pull**2).sum(axis=2) > alpha**2).any(axis=1))
             first = int(np.argmax(moves))
             if not moves[first]:
                 break

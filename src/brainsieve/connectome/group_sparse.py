@@ -213,7 +213,7 @@ def largest_alpha(covariances: NDArray, weights: NDArray) -> float:
 
 
 def check_alpha(alpha: Any) -> None:
-    if isinstance(alpha, bool) or not np.isscalar(alpha) or not np.isreal(alpha):
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number):
         raise ValueError(f"alpha must be a number, not negative; {alpha!r} was given.")
     if not np.isfinite(alpha) or alpha < 0:
         raise ValueError(f"alpha must be finite and not negative; {alpha!r} was given.")
@@ -222,7 +222,7 @@ def check_alpha(alpha: Any) -> None:
 def check_sweeps(max_iter: Any, tol: Any, names: tuple[str, str] = ("max_iter", "tol")) -> None:
     if isinstance(max_iter, bool) or not isinstance(max_iter, int | np.integer) or max_iter < 1:
         raise ValueError(f"{names[0]} must be a positive integer; {max_iter!r} was given.")
-    if tol is not None and not (np.isscalar(tol) and np.isreal(tol) and tol > 0):
+    if tol is not None and not (isinstance(tol, int | float | np.number) and tol > 0):
         raise ValueError(f"{names[1]} must be a positive number or None; {tol!r} was given.")
 
 

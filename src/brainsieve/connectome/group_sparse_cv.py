@@ -157,22 +157,21 @@ class GroupSparseCovarianceCV(BaseEstimator):
         TypeError, ValueError
             For a parameter or subject that is not what it should be.
         """
-        refined = self._check_parameters()
+        n_alphas, listed = self._check_parameters()
         given = read_subjects(subjects, "subjects")
         check_varying(given.series)
-        covariances, weights = empirical(given.series)
+        covariances, _weights = empirical(given.series)
         series: Sequence[NDArray] = [np.asarray(one, dtype=np.float64) for one in given.series]
         deviations = np.ones((len(series), given.n_features))
         if warn_of_units(covariances):
             deviations = np.stack([one.std(axis=0) for one in series])
             series = [one / sd for one, sd in zip(series, deviations, strict=True)]
         folds = _folds(series, self.cv)
-        if refined:
+        if listed is None:
             top = largest_alpha(*empirical(series))
-            grid = np.geomspace(top, LOWEST_SHARE * top, int(self.alphas))  # type: ignore[call-overload]
+            tried = self._tried(folds, np.geomspace(top, LOWEST_SHARE * top, n_alphas), self.n_refinements)
         else:
-            grid = np.sort(np.asarray(self.alphas, dtype=np.float64))[::-1]
-        tried = self._tried(folds, grid, self.n_refinements if refined else 1, refined)
+            tried = self._tried(folds, np.sort(listed)[::-1], 1)
         alphas, scores = map(list, zip(*tried, strict=True))
         best = _best(tried)
         _, precisions = group_sparse_covariance(
@@ -186,7 +185,7 @@ class GroupSparseCovarianceCV(BaseEstimator):
         self.n_features_in_ = given.n_features
         return self
 
-    def _tried(self, folds: Folds, grid: NDArray, n_rounds: int, refined: bool) -> list[tuple[float, float]]:
+    def _tried(self, folds: Folds, grid: NDArray, n_rounds: int) -> list[tuple[float, float]]:
         """All alphas with their scores, descending."""
         effort = Effort(self.tol_cv, self.max_iter_cv, self.early_stopping)
         parts = np.array_split(np.arange(len(folds)), max(1, min(self._n_processes(), len(folds))))
@@ -208,7 +207,7 @@ class GroupSparseCovarianceCV(BaseEstimator):
                     1,
                     f"GroupSparseCovarianceCV: round {i + 1} of {n_rounds}, {len(tried)} alphas.",
                 )
-                if refined:
+                if i + 1 < n_rounds:
                     grid = _finer(tried, len(grid))
         return tried
 
@@ -217,24 +216,27 @@ class GroupSparseCovarianceCV(BaseEstimator):
 
         return int(effective_n_jobs(self.n_jobs))
 
-    def _check_parameters(self) -> bool:
-        """Whether alphas are a number of values, to be refined."""
+    def _check_parameters(self) -> tuple[int, NDArray | None]:
+        """How many alphas a grid has, or those that were listed."""
         check_sweeps(self.max_iter, self.tol)
         check_sweeps(self.max_iter_cv, self.tol_cv, ("max_iter_cv", "tol_cv"))
         if isinstance(self.alphas, int | np.integer) and not isinstance(self.alphas, bool):
             if self.alphas < 1:
                 raise ValueError(f"alphas must be at least 1; {self.alphas} was given.")
             check_sweeps(self.n_refinements, None, ("n_refinements", ""))
-            return True
-        if isinstance(self.alphas, str) or np.ndim(self.alphas) != 1 or not len(self.alphas):
+            return int(self.alphas), None
+        listed = (
+            [] if isinstance(self.alphas, str) or np.ndim(self.alphas) != 1 else list(np.asarray(self.alphas))
+        )
+        if not listed:
             raise TypeError(
                 f"alphas must be a number of values or a list of them; {self.alphas!r} was given."
             )
-        for alpha in self.alphas:
+        for alpha in listed:
             check_alpha(alpha)
             if alpha == 0:
                 raise ValueError("alphas holds 0; the values must be positive.")
-        return False
+        return len(listed), np.asarray(listed, dtype=np.float64)
 
 
 def _folds(series: Sequence[NDArray], cv: Any) -> Folds:

@@ -26,7 +26,7 @@ INVERTED = ("partial correlation", "tangent", "precision")
 LEAST_OWN_VARIANCE = 1e-12
 
 
-class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Connectivity of the series of each subject.
 
     Parameters
@@ -133,12 +133,11 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         # Attributes are set when nothing can fail any more: a refit that fails changes nothing.
         self.cov_estimator_ = estimator
         self.mean_ = (mean + mean.T) / 2
-        self.whitening_ = None
+        self.whitening_: NDArray | None = None
         if self.kind == "tangent":
             self.whitening_ = of_eigenvalues(self.mean_, lambda w: 1 / np.sqrt(w))[0]
         self.n_features_in_ = subjects.n_features
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self.__dict__.pop("feature_names_in_", None)  # scikit-learn's name, there where names are
         if subjects.names is not None:
             self.feature_names_in_ = np.asarray(subjects.names, dtype=object)
         return matrices
@@ -171,7 +170,7 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
                     "X has one subject; kind='tangent' needs a group: the subject would be its own mean. Fit to a "
                     "group, then transform."
                 )
-            matrices = whitened_logs(matrices, self.whitening_)
+            matrices = self._in_tangent_space(matrices)
         return self._given(matrices, confounds)
 
     def transform(self, X: Any, confounds: ArrayLike | None = None) -> Any:
@@ -203,7 +202,7 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             raise ValueError(f"X has {subjects.n_features} features; {self.n_features_in_} were fitted.")
         matrices, _ = self._matrices(subjects)
         if self.kind == "tangent":
-            matrices = whitened_logs(matrices, self.whitening_)
+            matrices = self._in_tangent_space(matrices)
         return self._given(matrices, confounds)
 
     def _matrices(self, subjects: Subjects) -> tuple[NDArray, Any]:
@@ -233,6 +232,10 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             if self.kind == "partial correlation":
                 matrices = prec_to_partial(matrices)
         return matrices, fitted
+
+    def _in_tangent_space(self, covariances: NDArray) -> NDArray:
+        assert self.whitening_ is not None
+        return whitened_logs(covariances, self.whitening_)
 
     def _given(self, matrices: NDArray, confounds: Any) -> Any:
         if not self.vectorize:

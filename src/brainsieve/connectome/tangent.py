@@ -61,7 +61,7 @@ def geometric_mean(matrices: NDArray) -> NDArray:
     for _ in range(MOST_ROUNDS):
         root, whitening = of_eigenvalues(mean, np.sqrt, lambda w: 1 / np.sqrt(w))
         gradient = whitened_logs(matrices, whitening).mean(axis=0)
-        norm = np.linalg.norm(gradient)
+        norm = float(np.linalg.norm(gradient))
         mean = root @ of_eigenvalues(step * gradient, np.exp)[0] @ root
         mean = (mean + mean.T) / 2  # rounding must not grow from round to round
         if norm / n_features**2 < TOLERANCE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -178,7 +178,7 @@ def matrices(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_matrix(ax: Axes, table: pd.DataFrame, title: str):
+def _draw_matrix(ax: Axes, table: pd.DataFrame, title: str) -> Any:
     names = [name.replace("-", " ") for name in table.columns]
     values = table.to_numpy()
     image = ax.imshow(values, cmap=_diverging(), vmin=-1, vmax=1)

@@ -98,11 +98,8 @@ def _result_image(
     for part, result in parts.items():
         of_image = next(iter(arrays.values()))[part]
         n_space = 3 if isinstance(form, VolumeForm) else 1
-        if (
-            isinstance(form, VolumeForm)
-            and result.ndim < 3
-            or result.shape[:1] != of_image.shape[:1]
-            and n_space == 1
+        if (isinstance(form, VolumeForm) and result.ndim < 3) or (
+            result.shape[:1] != of_image.shape[:1] and n_space == 1
         ):
             raise ValueError(
                 f"math_img: the formula {formula!r} gives an array of shape {result.shape}; an image needs "

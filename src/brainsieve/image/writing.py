@@ -6,7 +6,7 @@ import os
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import nibabel as nib
 import numpy as np
@@ -59,7 +59,7 @@ class SampleWriter:
         self._stream: Any = None
         self._next = 0
 
-    def __enter__(self) -> SampleWriter:
+    def __enter__(self) -> Self:
         if self._path is None:
             return self
         packed = {"compresslevel": 1} if self._path.endswith(".gz") else {}
@@ -82,9 +82,9 @@ class SampleWriter:
         self._next = rows.stop
         self._stream.write(np.ascontiguousarray(values, dtype=self._dtype).data)
 
-    def __exit__(self, kind: Any, *details: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         if self._path is not None:
-            self._files.__exit__(kind, *details)
+            self._files.__exit__(kind, *details)  # type: ignore[arg-type]
         if kind is not None:
             return
         if self._path is not None:
@@ -120,7 +120,7 @@ class PointWriter:
         self._form, self._n_samples, self._dtype = form, n_samples, np.dtype(dtype)
         self._n_points = form.domain.n_points
 
-    def __enter__(self) -> PointWriter:
+    def __enter__(self) -> Self:
         with ExitStack() as files:
             self._unfinished = files.enter_context(replacing(self._path))
             self._stream = files.enter_context(self._plain.open("w+b"))
@@ -143,9 +143,9 @@ class PointWriter:
             self._stream.seek(self._start + (i * self._n_points + first) * self._dtype.itemsize)
             self._stream.write(row.data)
 
-    def __exit__(self, kind: Any, *details: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         if kind is not None:
-            self._files.__exit__(kind, *details)
+            self._files.__exit__(kind, *details)  # type: ignore[arg-type]
             return
         with self._files:
             if self._plain != self._unfinished:

@@ -140,6 +140,6 @@ def volume_pictures(
     inside = overlay >= 0 if kind == "labels" else overlay != 0
     if not scrolled:
         chosen = slices_through(inside, 2, N_ACROSS)
-        return [row_of_slices(background, overlay, turned, kind, cmap, chosen)]
+        return [row_of_slices(background, overlay, turned, kind, cmap, list(chosen))]
     chosen = slices_through(inside, 2, N_SCROLLED)
     return [row_of_slices(background, overlay, turned, kind, cmap, [k]) for k in chosen]

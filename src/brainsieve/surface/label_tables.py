@@ -170,7 +170,7 @@ def own_background(
 
 def _is_no_region(name: str) -> bool:
     plain = name.strip().lower()
-    return plain in NO_REGION or plain.startswith("background") or "medial" in plain and "wall" in plain
+    return plain in NO_REGION or plain.startswith("background") or ("medial" in plain and "wall" in plain)
 
 
 def rows_to_write(values: NDArray, lut: Any) -> list[tuple[int, str, tuple[int, int, int]]]:

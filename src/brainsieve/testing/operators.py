@@ -39,7 +39,7 @@ class OperatorContract(ABC):
     # -- numbers -------------------------------------------------------------------------------------------
 
     def test_it_gives_what_it_means(self) -> None:
-        operator, block, got, size = self._tried()
+        _operator, block, got, size = self._tried()
         expected = self.meaning(block)
         if expected is not None:
             assert_allclose(got, expected, atol=self.tolerance * size)

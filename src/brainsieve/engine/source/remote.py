@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from brainsieve.exceptions import CorruptImageError, MissingFileError
 
@@ -250,7 +250,7 @@ class RemoteStream:
     def closed(self) -> bool:
         return bool(getattr(self._stream, "closed", False))
 
-    def __enter__(self) -> RemoteStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

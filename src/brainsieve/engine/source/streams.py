@@ -14,7 +14,7 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Unpacking:
         self.readinto = self._decoder.readinto
         self.read = self._decoder.read
 
-    def __enter__(self) -> Unpacking:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -116,6 +116,6 @@ def weights_in_box(
     """Points of a grid, ascending, and their weights, from an array on a box that starts at `start`."""
     size = np.abs(weights)
     # Transposed, the first voxel axis runs fastest: points come out ascending.
-    k, j, i = np.nonzero(size.T > negligible * size.max(initial=0.0))
+    k, j, i = np.nonzero(negligible * size.max(initial=0.0) < size.T)
     points = (i + start[0]) + shape[0] * ((j + start[1]) + shape[1] * (k + start[2]))
     return points, weights[i, j, k]
