@@ -69,7 +69,7 @@ def _compiled(masker: Any, run: Path) -> float:
     """Compile the masker's plan for the run's grid, as its first transform would."""
     source = masker._open(str(run))
     start = time.perf_counter()
-    masker._recipe(source.domain)
+    masker._fitted.recipe(source.domain)
     return time.perf_counter() - start
 
 

@@ -6,7 +6,9 @@ Only final signals are kept: what lies between is cheaper to compute than to has
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import numbers
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 from joblib import Memory
 
-from brainsieve.logs import log, warn
+from brainsieve.logs import Said, collected_warnings, log, warn
 
 
 def memory_for(memory: str | os.PathLike | Memory | None, verbose: int) -> Memory:
@@ -40,14 +42,27 @@ def memory_for(memory: str | os.PathLike | Memory | None, verbose: int) -> Memor
     return Memory(folder, verbose=max(0, int(verbose) - 1))
 
 
-def cached(memory: Memory, level: int, key: Callable[[], str], compute: Callable[[], Any]) -> Any:
+def cached(memory: Memory | None, level: int, key: Callable[[], str], compute: Callable[[], Any]) -> Any:
     """Compute, or take from the cache what the same key gave before.
 
     `key` is called only where there is a cache: it may have to hash an image.
     """
-    if memory.location is None or level < 1:
+    if memory is None or memory.location is None or level < 1:
         return compute()
-    return memory.cache(_computed, ignore=["compute"])(key(), compute)
+    is_new = False
+
+    def told() -> tuple[Any, list[Said]]:
+        nonlocal is_new
+        is_new = True
+        with collected_warnings() as said:
+            return compute(), said
+
+    value, said = memory.cache(_value_and_warnings, ignore=["compute"])(key(), told)
+    if not is_new:
+        # What the first call warned of holds for this one: a region lost is lost from the cache as well.
+        for message, category in said:
+            warn(message, category)
+    return value
 
 
 def cached_for_images(
@@ -82,7 +97,7 @@ def cached_for_images(
     return cached(memory_for(memory, verbose), 1, key, told)
 
 
-def _computed(key: str, compute: Callable[[], Any]) -> Any:
+def _value_and_warnings(key: str, compute: Callable[[], tuple[Any, list[Said]]]) -> tuple[Any, list[Said]]:
     return compute()
 
 
@@ -97,7 +112,19 @@ def effective_level(memory: Any, level: int) -> int:
 
 
 def digest(*parts: Any) -> str:
-    """Hash arrays, strings and nested containers of them."""
+    """Hash what tells two computations apart.
+
+    Parameters
+    ----------
+    *parts
+        Numbers, strings, None, paths, dtypes, array-likes (arrays, series, data frames: by their contents), and
+        nested lists, tuples, dicts and dataclasses of these.
+
+    Raises
+    ------
+    TypeError
+        For anything else: an object's `repr` may be its address, which another object has next.
+    """
     hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
         _feed(hasher, part)
@@ -106,13 +133,33 @@ def digest(*parts: Any) -> str:
 
 def _feed(hasher: Any, part: Any) -> None:
     if isinstance(part, np.ndarray) and part.dtype != object:
+        # The same bytes are other numbers in another dtype, and other rows in another shape.
         hasher.update(f"{part.dtype.str}{part.shape}".encode())
-        hasher.update(np.ascontiguousarray(part).data)
+        plain = np.ascontiguousarray(part)
+        hasher.update(plain.data if plain.dtype.kind in "biufc" else plain.tobytes())
     elif isinstance(part, dict):
         _feed(hasher, sorted(part.items(), key=lambda item: str(item[0])))
     elif isinstance(part, list | tuple | np.ndarray):
         hasher.update(f"[{len(part)}".encode())
         for item in part:
             _feed(hasher, item)
-    else:
+    elif is_plain(part):
         hasher.update(f"{type(part).__name__}:{part!r};".encode())
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        _feed(
+            hasher, [type(part).__name__, {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}]
+        )
+    elif hasattr(part, "to_numpy"):
+        _feed(hasher, [list(getattr(part, "columns", ())), np.asarray(part.to_numpy())])
+    elif hasattr(part, "__array__"):
+        _feed(hasher, np.asarray(part))
+    else:
+        raise TypeError(f"{type(part).__name__} cannot be told apart by a cache: {part!r}.")
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value's `repr` is all that it is."""
+    return value is None or isinstance(
+        value,
+        bool | numbers.Number | str | bytes | np.generic | np.dtype | type | slice | range | os.PathLike,
+    )

@@ -447,7 +447,7 @@ def test_a_run_of_fmriprep_there_and_back(test_data, tmp_path):
 def test_the_standard_grayordinates_travel_with_the_tests(tmp_path):
     masker = CiftiMasker().fit(surfaces.BOLDREF)
     values = masker.transform(surfaces.BOLDREF)
-    assert values.shape == (1, 91282) and len(masker._domain.structures) == 21
+    assert values.shape == (1, 91282) and len(masker._fitted.atlas.domain.structures) == 21
     nib.save(masker.inverse_transform(values[0]), tmp_path / "back.dscalar.nii")
     assert_array_equal(array(tmp_path / "back.dscalar.nii"), array(surfaces.BOLDREF))
 

@@ -75,11 +75,11 @@ def test_a_clone_gives_the_same_numbers(masker, img):
 
 def test_clones_share_the_plan_also_when_they_clean_otherwise(masker, img):
     domain = masker.fit()._open(img).domain
-    recipe = masker._recipe(domain)
+    recipe = masker._fitted.recipe(domain)
     other = clone(masker).set_params(standardize="psc", detrend=True).fit()
-    assert other._recipe(domain) is recipe
+    assert other._fitted.recipe(domain) is recipe
     smoothed = clone(masker).set_params(smoothing_fwhm=5.0).fit()
-    assert smoothed._recipe(domain) is not recipe
+    assert smoothed._fitted.recipe(domain) is not recipe
 
 
 def test_a_pickled_masker_gives_the_same_numbers(masker, img):

@@ -26,7 +26,7 @@ from brainsieve.cli.targets import Target, Wanted, open_run, targets_of, wanted_
 from brainsieve.cli.timing import Timing, believed, timing_of
 from brainsieve.engine.source import Source
 from brainsieve.image.headers import nifti_image
-from brainsieve.maskers.base import run_maskers
+from brainsieve.maskers.many import run_maskers
 from brainsieve.provenance import json_bytes, sha256_of, versions
 from brainsieve.table_files import frame_of, print_table, put_table
 from brainsieve.whole_files import replacing_together

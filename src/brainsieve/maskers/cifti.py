@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.atlas import Atlas, Points
+from brainsieve.atlas.labels import STRATEGIES
+from brainsieve.caching import digest
 from brainsieve.engine.domain import Domain, apply_affine
 from brainsieve.engine.grayordinates import (
     CORTEX_LEFT,
@@ -24,103 +29,99 @@ from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis, SeriesA
 from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side, volume_gaussian
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
+from brainsieve.maskers.estimator import fitted
+from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.grid import read_volume
-from brainsieve.maskers.labels import STRATEGIES
-from brainsieve.maskers.parameters import found, keep_parameters, naming, one_of
-from brainsieve.maskers.points import (
-    PointColumns,
-    PointsMasker,
-    RegionColumns,
-    WeightColumns,
-    an_isotropic_fwhm,
-)
+from brainsieve.maskers.kinds import ImageKind
+from brainsieve.maskers.labels import LabelAttributes
+from brainsieve.maskers.matched import MatchedMasker, an_isotropic_fwhm
+from brainsieve.maskers.output import inverse_dtype, of_grayordinate_maps, of_regions
+from brainsieve.maskers.parameters import a_bool, found, keep_parameters, naming, one_of
+from brainsieve.maskers.surface import background_on
 from brainsieve.surface.cifti_images import cifti_image
 from brainsieve.surface.files import load_labelled
 from brainsieve.surface.label_tables import joined_tables, table_of_rows
-from brainsieve.surface.meshes import geometry_of, polymesh
+from brainsieve.surface.meshes import PolyMesh, geometry_of, polymesh
+
+if TYPE_CHECKING:
+    from brainsieve.reporting import Canvas
 
 CIFTI_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 HEMISPHERE_OF = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}
 STRUCTURE_OF = {part: structure for structure, part in HEMISPHERE_OF.items()}
 
 
-class CiftiContract(PointsMasker):
-    """What the maskers of CIFTI files have in common."""
+@dataclass(frozen=True, eq=False)
+class Cifti(ImageKind):
+    """CIFTI-2 files and images.
 
-    _point = "grayordinate"
-    _step: float | None
+    Attributes
+    ----------
+    masker : str
+        Name of the class.
+    domain : Grayordinates or Parcels
+        The masker's own points.
+    own_name : str
+        What messages call these.
+    surfaces : PolyMesh or None
+        Meshes of the cortex.
+    step : float or None
+        Seconds between the samples of images that are made.
+    """
 
-    def _open(self, imgs: Any) -> Source:
-        if isinstance(imgs, list | tuple):
-            raise TypeError(
-                f"One CIFTI file or image is a run; a list of {len(imgs)} was given. Transform them one by one."
-            )
-        source = open_cifti(imgs)
-        self._check_domain(source)
+    masker: str
+    domain: Domain
+    own_name: str
+    surfaces: PolyMesh | None
+    step: float | None
+
+    point = "grayordinate"
+
+    @property
+    def key(self) -> str:
+        meshes = {} if self.surfaces is None else self.surfaces.parts
+        parts = [geometry_of(mesh, part).fingerprint for part, mesh in meshes.items()]
+        return digest("CIFTI", self.domain.fingerprint, parts)
+
+    def open(self, imgs: Any) -> Source:
+        source = open_run(imgs)
+        self.check(source)
         return source
 
-    def _open_one(self, img: Any, name: str) -> Source:
-        with naming(name):
-            source = open_cifti(img)
-        refuse_parcels(source, type(self).__name__, name)
-        self._own_name = f"{name} ({source.name})"
-        return source
-
-    def _check_domain(self, source: Source) -> None:
-        if not isinstance(source.domain, Grayordinates | Parcels):
-            raise TypeError(
-                f"{source.name} is no CIFTI file ({source.domain.describe()}); {type(self).__name__} takes CIFTI-2. "
-                "The Nifti maskers take volumes, the Surface maskers SurfaceImages; brainsieve.surface.to_cifti "
-                "makes CIFTI of the latter."
-            )
-        refuse_parcels(source, type(self).__name__)
-        own = getattr(self, "_domain", None)
+    def check(self, source: Source) -> None:
+        refuse_other_kinds(source, self.masker)
+        both_parcels = isinstance(source.domain, Parcels) and isinstance(self.domain, Parcels)
+        if not both_parcels:
+            refuse_parcels(source, self.masker)
+        own = self.domain
         if (
             isinstance(own, Grayordinates)
             and isinstance(source.domain, Grayordinates)
             and own != source.domain
         ):
             # What cannot be matched is said with the names of both files.
-            source.domain.positions_in(own, (source.name, self._own_name))
+            source.domain.positions_in(own, (source.name, self.own_name))
 
-    def _learn_step(self, imgs: Any) -> None:
-        """The time between samples of the images that come back, where nothing is known better."""
-        self._step = self.t_r
-        if self._step is None and imgs is not None and not isinstance(imgs, list | tuple):
-            self._step = open_cifti(imgs).tr
-
-    def _moved(self, values: NDArray, origin: Domain, domain: Domain, outside: float) -> NDArray:
-        if origin == domain:
-            return values
-        if not isinstance(origin, Grayordinates) or not isinstance(domain, Grayordinates):
-            raise TypeError(
-                f"The image has {domain.describe()}; the masker was fitted to {origin.describe()}."
-            )
-        where = domain.positions_in(origin, ("the image", "the masker"))
-        moved = np.full(domain.n_points, outside, dtype=values.dtype)
-        moved[where >= 0] = values[where[where >= 0]]
-        return moved
-
-    def _smoothing(self, domain: Domain) -> list[SpatialOperator]:
-        if not self.smoothing_fwhm:
+    def smoothing(self, domain: Domain, fwhm: Any, method: str | None) -> list[SpatialOperator]:
+        if not fwhm:
             return []
         if not isinstance(domain, Grayordinates):
             raise ValueError("smoothing_fwhm is for dense files; parcels have no neighbours.")
-        fwhm, parts = float(self.smoothing_fwhm), []
+        parts = []
         for model in domain.models:
             if isinstance(model, SurfaceModel):
                 mesh = self._mesh_of(model).restricted(model.vertices)
-                parts.append((model.n_points, mesh_steps(mesh, fwhm, self.smoothing_method)))
+                parts.append((model.n_points, mesh_steps(mesh, float(fwhm), str(method))))
             else:
                 assert domain.grid is not None
                 centres = apply_affine(domain.grid.affine, model.voxels.astype(np.float64))
-                parts.append((model.n_points, [volume_gaussian(centres, fwhm)]))
+                parts.append((model.n_points, [volume_gaussian(centres, float(fwhm))]))
         return list(side_by_side(parts))
 
     def _mesh_of(self, model: SurfaceModel) -> Mesh:
         """The mesh of a structure, from `surfaces`."""
         part = HEMISPHERE_OF.get(model.structure)
-        parts = {} if self.surfaces is None else polymesh(self.surfaces).parts
+        parts = {} if self.surfaces is None else self.surfaces.parts
         if part is None or part not in parts:
             raise ValueError(
                 f"smoothing_fwhm needs the mesh of {model.structure} ({model.n_vertices} vertices), which a CIFTI "
@@ -134,18 +135,52 @@ class CiftiContract(PointsMasker):
             )
         return mesh
 
-    def _made(self, values: NDArray) -> Any:
-        return cifti_image(values, self._domain, self._step)
+    def image(self, values: NDArray, domain: Domain) -> Any:
+        return cifti_image(values, domain, self.step)
 
-    def _domain_content(self) -> tuple[Any, ...]:
-        meshes = {} if self.surfaces is None else polymesh(self.surfaces).parts
-        return (
-            self._domain.fingerprint,
-            *(geometry_of(mesh, part).fingerprint for part, mesh in meshes.items()),
+    def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
+        return _canvas_of(domain, self.surfaces, background_on(domain, background))
+
+    def names_of(self, inside: NDArray[np.bool_]) -> Sequence[str] | None:
+        """Parcels have names."""
+        if isinstance(self.domain, Parcels):
+            return [name for name, taken in zip(self.domain.names, inside, strict=True) if taken]
+        return None
+
+
+def open_run(imgs: Any) -> CiftiSource:
+    """The source of one CIFTI file or image."""
+    if isinstance(imgs, list | tuple):
+        raise TypeError(
+            f"One CIFTI file or image is a run; a list of {len(imgs)} was given. Transform them one by one."
         )
+    return open_cifti(imgs)
 
-    def _canvas(self, place: Any) -> Any:
-        return _canvas_of(self._domain, self.surfaces, self._background_at())
+
+class CiftiContract(MatchedMasker):
+    """What the maskers of CIFTI files have in common."""
+
+    _point = "grayordinate"
+
+    def _open(self, imgs: Any) -> Source:
+        return self._fitted.kind.open(imgs) if self.__sklearn_is_fitted__() else open_run(imgs)
+
+    def _open_one(self, img: Any, name: str) -> CiftiSource:
+        with naming(name):
+            source = open_cifti(img)
+        refuse_parcels(source, type(self).__name__, name)
+        return source
+
+    def _frozen_on(self, atlas: Atlas, domain: Domain, own_name: str, imgs: Any) -> FittedMasker:
+        surfaces = None if self.surfaces is None else polymesh(self.surfaces)
+        step = self.t_r
+        if step is None and imgs is not None and not isinstance(imgs, list | tuple):
+            # The time between samples of the images that come back, where nothing is known better.
+            step = open_cifti(imgs).tr
+        kind = Cifti(type(self).__name__, domain, own_name, surfaces, step)
+        if imgs is not None:
+            kind.open(imgs)
+        return self._frozen(kind, atlas, home=domain)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -153,8 +188,15 @@ class CiftiContract(PointsMasker):
         tags.input_tags.cifti_img = True
         return tags
 
-    def _small_float(self, source: Source) -> np.dtype:
-        return np.dtype(np.float32 if source.dtype in (np.float32, np.float16) else np.float64)
+
+def refuse_other_kinds(source: Source, masker: str) -> None:
+    """Raise TypeError for what is no CIFTI."""
+    if not isinstance(source.domain, Grayordinates | Parcels):
+        raise TypeError(
+            f"{source.name} is no CIFTI file ({source.domain.describe()}); {masker} takes CIFTI-2. "
+            "The Nifti maskers take volumes, the Surface maskers SurfaceImages; brainsieve.surface.to_cifti "
+            "makes CIFTI of the latter."
+        )
 
 
 def refuse_parcels(source: Source, masker: str, name: str | None = None) -> None:
@@ -205,7 +247,7 @@ def _canvas_of(domain: Any, surfaces: Any, background: NDArray | None) -> Any:
     )
 
 
-class CiftiMasker(PointColumns, CiftiContract):
+class CiftiMasker(CiftiContract):
     """One series for each grayordinate: of all, of some structures, or of a mask.
 
     Parameters
@@ -267,6 +309,8 @@ class CiftiMasker(PointColumns, CiftiContract):
     """
 
     _checks = CIFTI_CHECKS
+    _column = "point"
+    _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
@@ -292,24 +336,19 @@ class CiftiMasker(PointColumns, CiftiContract):
     ) -> None:
         keep_parameters(self, locals())
 
-    def _check_domain(self, source: Source) -> None:
-        if not isinstance(source.domain, Parcels):
-            super()._check_domain(source)
-
-    def _fit(self, imgs: Any) -> None:
-        self.__dict__.pop("_domain", None)
+    def _compiled(self, imgs: Any) -> FittedMasker:
         if self.mask_img is None:
             mask, domain = self._computed_mask(imgs)
-            self._own_name = "the image given to fit"
+            own_name = "the image given to fit"
         else:
             mask, domain = self._mask_values()
+            own_name = "mask_img"
             self._warn_of_images_beside_mask(imgs)
         if self.structures is not None:
             mask = mask & self._in_structures(domain)
             if not mask.any():
                 raise ValueError(f"structures={self.structures!r} leaves no grayordinate of the mask.")
-        self._learn_step(imgs)
-        self._set_mask(mask, domain)
+        return self._frozen_on(Points(domain, mask), domain, own_name, imgs)
 
     def _in_structures(self, domain: Domain) -> NDArray[np.bool_]:
         if not isinstance(domain, Grayordinates):
@@ -320,26 +359,6 @@ class CiftiMasker(PointColumns, CiftiContract):
         inside = np.zeros(domain.n_points, dtype=bool)
         inside[domain.points_of(self.structures)] = True
         return inside
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
-        """Names of the columns: numbered grayordinates, or the names of parcels.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored; there for scikit-learn.
-
-        Returns
-        -------
-        names : array of str objects, shape (n_elements_,)
-        """
-        self._check_is_fitted()
-        if isinstance(self._domain, Parcels):
-            return np.asarray(self._domain.names, dtype=object)[self._mask]
-        return super().get_feature_names_out()
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        return self._small_float(source)
 
     def inverse_transform(self, signals: Any) -> Any:
         """Put signals back into space; nothing that was done in time is undone.
@@ -362,7 +381,7 @@ class CiftiMasker(PointColumns, CiftiContract):
         return self._inverse(signals)
 
 
-class CiftiLabelsMasker(RegionColumns, CiftiContract):
+class CiftiLabelsMasker(LabelAttributes, CiftiContract):
     """One series for each region of a CIFTI parcellation.
 
     Parameters
@@ -435,7 +454,8 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         As in `NiftiLabelsMasker`.
     """
 
-    _checks = {**RegionColumns._checks, **CIFTI_CHECKS, "strategy": one_of(*STRATEGIES)}
+    _checks = {**CIFTI_CHECKS, "nonfinite": one_of("zero", "omit"), "strategy": one_of(*STRATEGIES)}
+    _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
@@ -468,40 +488,35 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
     ) -> None:
         keep_parameters(self, locals())
 
-    def _fit(self, imgs: Any) -> None:
-        self.__dict__.pop("_domain", None)
-        self._refuse_unknown_combination()
-        self._table: Any = None
-        if isinstance(self.labels_img, dict):
-            values, domain = self._values_of_parts(self.labels_img)
-        else:
-            values, domain = self._values_of_file()
-        self._learn_step(imgs)
-        self._fit_labels(values, domain)
-        if imgs is not None:
-            self._open(imgs)
-
-    def _named(self, ids: NDArray, has_background: bool) -> Any:
-        from brainsieve.maskers.region_table import region_table
-
+    def _compiled(self, imgs: Any) -> FittedMasker:
+        if self.labels_img is None:
+            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
+        parts = isinstance(self.labels_img, dict)
+        read = self._values_of_parts if parts else self._values_of_file
+        values, domain, table, own_name = read(self.labels_img)
         # What the user gives comes first, then the label table of the file.
-        lut = self._table if self.labels is None and self.lut is None else self.lut
-        return region_table(ids, self.background_label, has_background, self.labels, lut)
+        lut = table if self.labels is None and self.lut is None else self.lut
+        atlas, values = self._labels_of(values, domain, lut)
+        frozen = self._frozen_on(atlas, domain, own_name, imgs)
+        self.labels_img_ = frozen.kind.image(values, domain)
+        return frozen
 
-    def _values_of_file(self) -> tuple[NDArray, Domain]:
-        source = self._open_one(self.labels_img, "labels_img")
-        assert isinstance(source, CiftiSource)
+    def _values_of_file(self, img: Any) -> tuple[NDArray, Domain, Any, str]:
+        """Values of a file, their domain, the file's label table, and what messages call it."""
+        source = self._open_one(img, "labels_img")
         axis = source.layout.maps
         if isinstance(axis, SeriesAxis) and axis.n > 1:
             raise TypeError(
                 f"labels_img ({source.name}) is a series of {axis.n} samples, not labels; were run and atlas swapped?"
             )
         number = self._map_number(source)
+        table = None
         if isinstance(axis, LabelAxis) and axis.tables[number]:
-            self._table = _table_of(axis.tables[number])
+            table = _table_of(axis.tables[number])
         values = read_sample(source, number)
         whole = isinstance(axis, LabelAxis) and values.dtype.kind == "f" and np.isfinite(values).all()
-        return (values.astype(np.int32) if whole else values), source.domain
+        values = values.astype(np.int32) if whole else values
+        return values, source.domain, table, f"labels_img ({source.name})"
 
     def _map_number(self, source: CiftiSource) -> int:
         names = list(getattr(source.layout.maps, "names", ()))
@@ -519,7 +534,7 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
             )
         return int(self.labels_map)
 
-    def _values_of_parts(self, parts: dict[str, Any]) -> tuple[NDArray, Domain]:
+    def _values_of_parts(self, parts: dict[str, Any]) -> tuple[NDArray, Domain, Any, str]:
         """Labels of hemispheres and of a volume, put side by side; an id in several is one region."""
         unknown = sorted(set(parts) - {"left", "right", "volume"})
         if unknown or not parts:
@@ -546,21 +561,15 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
             voxels = np.stack(np.unravel_index(points, grid.shape, order="F"), axis=1)
             models.append(VoxelModel("OTHER", voxels))
             values.append(ids[points])
-        self._table = joined_tables(tables)
-        self._own_name = "labels_img"
-        return np.concatenate(values), Grayordinates(tuple(models), grid)
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        return self._small_float(source)
+        domain = Grayordinates(tuple(models), grid)
+        return np.concatenate(values), domain, joined_tables(tables), "labels_img"
 
     def _parcels(self) -> Parcels:
         """The regions as the parcels of a file."""
-        inside = np.flatnonzero(self._codes >= 0)
-        return Parcels(
-            tuple(self.region_names_.values()),
-            self._domain.taking(inside),
-            self._codes[inside].astype(np.int32),
-        )
+        placed = self._fitted.at_home()
+        inside = np.flatnonzero(placed.codes >= 0)
+        names = tuple(self._fitted.column_names())
+        return Parcels(names, placed.domain.taking(inside), placed.codes[inside].astype(np.int32))
 
     def inverse_transform(self, signals: Any, dense: bool = False) -> Any:
         """Make a CIFTI image of signals; nothing that was done in time is undone.
@@ -582,13 +591,14 @@ class CiftiLabelsMasker(RegionColumns, CiftiContract):
         ValueError
             If the width is not that of the masker.
         """
-        values = self._checked_signals(signals)
         if dense:
-            return self._image_of(values)
-        return cifti_image(values.astype(self._inverse_dtype(values)), self._parcels(), self._step)
+            return self._inverse(signals)
+        frozen, values = self._current(), self._checked_signals(signals)
+        values = values.astype(inverse_dtype(frozen.in_time.dtype, values, self._inverse_name))
+        return frozen.kind.image(values, self._parcels())
 
 
-class CiftiMapsMasker(WeightColumns, CiftiContract):
+class CiftiMapsMasker(CiftiContract):
     """One series for each map of weights over grayordinates, by least squares.
 
     Parameters
@@ -648,7 +658,11 @@ class CiftiMapsMasker(WeightColumns, CiftiContract):
         Number of columns.
     """
 
-    _checks = {**WeightColumns._checks, **CIFTI_CHECKS}
+    _checks = {**CIFTI_CHECKS, "allow_overlap": a_bool, "strategy": one_of("least_squares", "weighted_mean")}
+    _column = "map"
+    _natural_dtype = staticmethod(of_grayordinate_maps)
+    _displayed_name = "displayed_maps"
+    _inverse_name = "region_signals"
 
     def __init__(
         self,
@@ -677,41 +691,19 @@ class CiftiMapsMasker(WeightColumns, CiftiContract):
     ) -> None:
         keep_parameters(self, locals())
 
-    def _fit(self, imgs: Any) -> None:
-        self.__dict__.pop("_domain", None)
+    def _compiled(self, imgs: Any) -> FittedMasker:
         if self.maps_img is None:
-            raise ValueError("maps_img is None; CiftiMapsMasker needs maps to fit.")
+            raise ValueError(f"maps_img is None; {type(self).__name__} needs maps to fit.")
         source = self._open_one(self.maps_img, "maps_img")
-        assert isinstance(source, CiftiSource)
         axis = source.layout.maps
-        self._names = list(axis.names) if isinstance(axis, ScalarAxis) else []
-        n_maps = source.n_samples
-        self._learn_step(imgs)
-        self._fit_maps(source)
-        if len(set(self._names)) < n_maps or self.n_elements_ < n_maps:
-            self._names = []
-        if imgs is not None:
-            self._open(imgs)
+        names = tuple(axis.names) if isinstance(axis, ScalarAxis) else None
+        atlas = self._maps_of(source, names)
+        return self._frozen_on(atlas, source.domain, f"maps_img ({source.name})", imgs)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
-        """Names of the columns: those of the maps in the file, where it tells them apart.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored; there for scikit-learn.
-
-        Returns
-        -------
-        names : array of str objects, shape (n_elements_,)
-        """
-        self._check_is_fitted()
-        if self._names:
-            return np.asarray(self._names, dtype=object)
-        return super().get_feature_names_out()
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        return np.result_type(self._small_float(source), self._maps.dtype)
+    @fitted
+    def maps_img_(self) -> Any:
+        """Image of the maps used, after the mask."""
+        return self._fitted.kind.image(self._fitted.at_home().weights.toarray(), self._fitted.home)
 
     def inverse_transform(self, region_signals: Any) -> Any:
         """Put signals back into space; nothing that was done in time is undone.

@@ -1,4 +1,4 @@
-"""Masks, atlases and images on voxel grids: reading them, and bringing one to the grid of another."""
+"""Masks, atlases and images on voxel grids: reading and making them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source, read_all
-from brainsieve.engine.spatial.resample import resample
 from brainsieve.exceptions import DimensionError
 from brainsieve.logs import warn
 from brainsieve.maskers.parameters import naming
@@ -59,25 +58,6 @@ def read_mask(img: Any, name: str = "mask_img") -> tuple[NDArray[np.bool_], Voxe
     if not mask.any():
         raise ValueError(f"{name} is empty: no voxel of {grid.describe()} is finite and other than 0.")
     return mask, grid
-
-
-def to_grid(values: NDArray, grid: VoxelGrid, target: VoxelGrid, outside: float = 0) -> NDArray:
-    """Labels or a mask (n_points,) on another grid, by the nearest voxel; `outside` where there is none."""
-    if grid == target:
-        return values
-    # Where a voxel comes from is itself a volume that is resampled: numbers from 1, 0 for nowhere.
-    nearest = resample(grid, target, "nearest")
-    positions = nearest.forward(np.arange(1, grid.n_points + 1, dtype=np.float64)[None])[0]
-    inside = positions > 0
-    moved = np.full(target.n_points, outside, dtype=values.dtype)
-    moved[inside] = values[positions[inside].astype(np.intp) - 1]
-    return moved
-
-
-def c_order_points(mask: NDArray[np.bool_], grid: VoxelGrid) -> NDArray[np.intp]:
-    """Points inside a mask in the order of columns: last voxel axis fastest."""
-    in_c_order = np.flatnonzero(grid.unflatten(mask))
-    return np.ravel_multi_index(np.unravel_index(in_c_order, grid.shape), grid.shape, order="F")
 
 
 def image(values: NDArray, grid: VoxelGrid, header: Any = None) -> Nifti1Image:

@@ -3,208 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.domain import Domain, VoxelGrid
-from brainsieve.engine.source import open_source
-from brainsieve.engine.source.base import Source
-from brainsieve.engine.spatial.average import Average, Regions
-from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.engine.spatial.plan import fold
-from brainsieve.engine.spatial.reduce import Reduce
-from brainsieve.engine.spatial.resample import resample
-from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
+from brainsieve.atlas import Labels, moved
+from brainsieve.atlas.labels import STRATEGIES, checked_ids
+from brainsieve.engine.domain import VoxelGrid
 from brainsieve.image import load_img
-from brainsieve.maskers.base import BaseMasker
-from brainsieve.maskers.eigenvariate import Eigenvariates
-from brainsieve.maskers.grid import image, read_mask, read_volume, to_grid
+from brainsieve.maskers.estimator import FrozenMasker, fitted
+from brainsieve.maskers.fitted import FittedMasker, refuse_other_grid
+from brainsieve.maskers.grid import read_volume
+from brainsieve.maskers.output import of_regions
 from brainsieve.maskers.parameters import a_bool, keep_parameters, one_of
-from brainsieve.maskers.recipe import Recipe, listed, plural_of
-from brainsieve.maskers.region_table import region_table
-
-LINEAR_STRATEGIES = ("mean", "sum")
-STRATEGIES = (
-    "mean",
-    "median",
-    "sum",
-    "minimum",
-    "maximum",
-    "standard_deviation",
-    "variance",
-    "trimmed_mean",
-    "winsorized_mean",
-    "mode",
-    "count",
-    "eigenvariate",
-)
+from brainsieve.maskers.volumes import VolumeMasker
 
 
-# Voxels of an atlas that are looked up at a time.
-PART = 2**18
+class LabelAttributes(FrozenMasker):
+    """Fitted attributes of the maskers of labels, of every kind of image."""
 
+    def _labels(self) -> Labels:
+        atlas = self._fitted.atlas
+        assert isinstance(atlas, Labels)
+        return atlas
 
-class LabelColumns:
-    """Columns that are regions with ids and names: what labels maskers of every domain share.
+    @fitted
+    def lut_(self) -> Any:
+        """Table of the regions and of the background, if it is in the image."""
+        return self._labels().table
 
-    Needs ``lut_``, ``_ids`` (ascending, no background) and ``_has_background``, which `_name_regions` sets.
-    """
-
-    def _named(self, ids: NDArray, has_background: bool) -> Any:
-        """The look-up table of the ids in the image."""
-        return region_table(ids, self.background_label, has_background, self.labels, self.lut)
-
-    def _set_regions(self, table: Any, ids: NDArray, has_background: bool) -> None:
-        self._ids = ids
-        self._has_background = has_background
-        used = table["index"].isin(ids)
-        if has_background:
-            used |= table["index"] == self.background_label
-        self.lut_ = table[used].reset_index(drop=True)
-
-    def _ids_left(self, ids: NDArray, values: NDArray, mask: NDArray[np.bool_] | None, table: Any) -> NDArray:
-        """Ids of the regions; those wholly outside the mask are dropped here, hence for all runs."""
-        self._masked_out = np.zeros(len(ids), dtype=bool)
-        if mask is None:
-            return ids
-        outside = ~np.isin(ids, np.unique(values[mask]))
-        if outside.all():
-            raise ValueError("mask_img leaves no region of labels_img: they do not overlap.")
-        if not outside.any():
-            return ids
-        keeps = getattr(self, "keep_masked_labels", None)
-        names = table["name"][table["index"].isin(ids[outside])].tolist()
-        fate = "are kept as columns of 0" if keeps else "are dropped for all images"
-        because = "" if keeps is None else f" (keep_masked_labels={keeps})"
-        self._warn(
-            f"{len(names)} regions of labels_img lie wholly outside mask_img and {fate}{because}: {listed(names)}."
-        )
-        if keeps:
-            self._masked_out = outside
-            return ids
-        self._masked_out = np.zeros(int((~outside).sum()), dtype=bool)
-        return ids[~outside]
-
-    def _labels_recipe(self, chain: Sequence[SpatialOperator], codes: NDArray, **about_domain: Any) -> Recipe:
-        """The recipe of regions that are known by the column of each point, after a chain of operators."""
-        n_found = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
-        reduction = self._reduction(codes, folded=bool(chain))
-        lost = np.flatnonzero(n_found == 0)
-        eigen = None
-        if self.strategy == "eigenvariate":
-            eigen = Eigenvariates(tuple(chain), codes, self.n_elements_)
-        touched_by = None
-        if not reduction.is_linear:
-            average = Average.from_codes(codes, self.n_elements_, "mean")
-            touched_by = fold([*chain, average]) if chain else average
-        return Recipe(
-            space=fold([*chain, reduction]) if chain else reduction,
-            eigen=eigen,
-            omit_nonfinite=self.nonfinite == "omit",
-            lost=lost,
-            fill=np.where(self._masked_out[lost], 0.0, np.nan),
-            touched_by=touched_by,
-            **about_domain,
-        )
-
-    def _reduction(self, codes: NDArray, folded: bool) -> SpatialOperator:
-        if self.strategy not in (*LINEAR_STRATEGIES, "eigenvariate"):
-            return Reduce.from_codes(codes, self.n_elements_, self.strategy)
-        strategy = "sum" if self.strategy == "sum" else "mean"
-        kind = Regions if folded else Average
-        return kind.from_codes(codes, self.n_elements_, strategy)
-
-    def _refuse_unknown_combination(self) -> None:
-        if self.nonfinite == "omit" and self.strategy != "mean":
-            raise ValueError(
-                f"nonfinite='omit' goes with strategy='mean' only; strategy is {self.strategy!r}."
-            )
-        if self.labels_img is None:
-            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
-
-    def _checked_label_values(self, values: NDArray, point: str = "voxel") -> NDArray:
-        """Ids of the points: NaN as background, with warnings of what looks like no atlas."""
-        if values.dtype.kind == "f":
-            bad = ~np.isfinite(values)
-            if bad.any():
-                self._warn(
-                    f"labels_img has {int(bad.sum())} {plural_of(point)} that are NaN or infinite; "
-                    f"they are background ({self.background_label})."
-                )
-                values = np.where(bad, self.background_label, values)
-            self._warn_of_fractions(values)
-        elif values.dtype == bool:
-            values = values.astype(np.uint8)
-        if not (values != self.background_label).any():
-            raise ValueError(
-                f"labels_img has no region: every {point} is the background ({self.background_label})."
-            )
-        return values
-
-    def _warn_of_fractions(self, values: NDArray) -> None:
-        fractions = np.unique(values[values != np.floor(values)])
-        if len(fractions):
-            self._warn(
-                f"labels_img has {len(fractions)} values that are no whole numbers ({listed(fractions[:3])}…); "
-                "each is taken as a region of its own. Were labels interpolated, or is this a map for "
-                f"{type(self).__name__.replace('Labels', 'Maps')}?"
-            )
-
-    def _region_rows(self) -> Any:
-        return self.lut_[self.lut_["index"].isin(self._ids)]
-
-    @property
-    def n_elements_(self) -> int:
-        """Number of columns."""
-        self._check_is_fitted_here()
-        return len(self._ids)
-
-    @property
+    @fitted
     def labels_(self) -> list:
         """Ids, the background first if it is in the image."""
-        self._check_is_fitted_here()
-        background = [self._ids.dtype.type(self.background_label)] if self._has_background else []
-        return [*background, *self._ids.tolist()]
+        return list(self._background().values()) + self._labels().ids.tolist()
 
-    @property
+    @fitted
     def region_names_(self) -> dict[int, str]:
         """Name of each column."""
-        self._check_is_fitted_here()
-        return dict(enumerate(self._region_rows()["name"].tolist()))
+        return dict(enumerate(self._labels().names))
 
-    @property
+    @fitted
     def region_ids_(self) -> dict[Any, Any]:
-        """Id of each column; under "background" that of the background, if it is in the image."""
-        self._check_is_fitted_here()
-        ids: dict[Any, Any] = dict(enumerate(self._ids.tolist()))
-        if self._has_background:
-            ids["background"] = self._ids.dtype.type(self.background_label)
-        return ids
+        """Id of each column; under "background", first, that of the background, if it is in the image."""
+        return {**self._background(), **dict(enumerate(self._labels().ids.tolist()))}
 
-    def _check_is_fitted_here(self) -> None:
-        if not hasattr(self, "_ids"):
-            self._check_is_fitted()
+    def _background(self) -> dict[str, Any]:
+        atlas = self._labels()
+        return {"background": atlas.ids.dtype.type(atlas.background).item()} if atlas.has_background else {}
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
-        """Names of the columns: those of the regions.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored; there for scikit-learn.
-
-        Returns
-        -------
-        names : array of str objects, shape (n_elements_,)
-        """
-        self._check_is_fitted()
-        return np.asarray(list(self.region_names_.values()), dtype=object)
+    @fitted
+    def region_atlas_(self) -> Any:
+        """Image of the regions used, after mask and resampling at `fit`, as integers."""
+        frozen, atlas = self._fitted, self._labels()
+        ids = frozen.at_home().ids(atlas.ids, atlas.background)
+        return frozen.kind.image(ids, frozen.home)
 
 
-class NiftiLabelsMasker(LabelColumns, BaseMasker):
+class NiftiLabelsMasker(LabelAttributes, VolumeMasker):
     """One series for each region of a 3-D label image.
 
     Parameters
@@ -296,6 +151,7 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
         "keep_masked_labels": a_bool,
         "nonfinite": one_of("zero", "omit"),
     }
+    _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
@@ -329,157 +185,39 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
 
     # -- fit -------------------------------------------------------------------------------------------
 
-    def _fit(self, imgs: Any) -> None:
-        self._refuse_unknown_combination()
-        values, self._grid = self._read_atlas()
-        self._mask, self._mask_grid = None, self._grid
-        if self.mask_img is not None:
-            self._mask, self._mask_grid = read_mask(self.mask_img)
-        if imgs is not None and self.resampling_target != "labels":
-            target = open_source(first_image(imgs)).domain
-        else:
-            target = self._grid
-        if self.resampling_target is None:
-            self._refuse_other_grids(target)
-        ids = distinct(values)
-        has_background = bool((ids == self.background_label).any())
-        ids = ids[ids != self.background_label]
-        table = self._named(ids, has_background)
-        mask = None
-        if self._mask is not None:
-            mask = to_grid(self._mask, self._mask_grid, self._grid, outside=False)
-        ids = self._ids_left(ids, values, mask, table)
-        self._set_regions(table, ids, has_background)
-        # Column of each atlas voxel, -1 where there is none.
-        self._codes = codes_of(values, ids)
-        self._atlas_values = values
-        self._set_images(target)
-
-    def _read_atlas(self) -> tuple[NDArray, VoxelGrid]:
+    def _compiled(self, imgs: Any) -> FittedMasker:
+        if self.labels_img is None:
+            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
         values, grid = read_volume(self.labels_img, "labels_img")
-        return self._checked_label_values(values), grid
-
-    def _refuse_other_grids(self, target: Domain) -> None:
-        for name, grid in (("imgs", target), ("mask_img", self._mask_grid)):
-            if grid != self._grid:
-                raise ValueError(
-                    f"resampling_target is None, but {name} ({grid.describe()}) and labels_img "
-                    f"({self._grid.describe()}) are on different grids; resample one of them, or ask for "
-                    "resampling_target='data' or 'labels'."
-                )
-
-    def _set_images(self, target: Domain) -> None:
-        assert isinstance(target, VoxelGrid)
-        grid = target if self.resampling_target == "data" else self._grid
-        self._output_grid = grid
-        self._output_codes = self._codes_on(grid)
-        if grid == self._grid and isinstance(self.labels_img, str | os.PathLike):
-            # An image that reads its data when they are asked for: fine atlases have 9 million voxels.
-            self.labels_img_ = load_img(self.labels_img)
-        else:
-            on_grid = to_grid(self._atlas_values, self._grid, grid, outside=self.background_label)
-            self.labels_img_ = image(on_grid, grid)
-        del self._atlas_values
-        self.mask_img_ = None
-        if self._mask is not None:
-            self.mask_img_ = image(to_grid(self._mask, self._mask_grid, grid, outside=False), grid)
-
-    @property
-    def region_atlas_(self) -> Any:
-        """int32 image of the regions used, after mask and resampling at `fit`."""
-        self._check_is_fitted_here()
-        used = np.full(self._output_grid.n_points, self.background_label, dtype=np.int32)
-        inside = self._output_codes >= 0
-        used[inside] = self._ids[self._output_codes[inside]].astype(np.int32)
-        return image(used, self._output_grid)
-
-    def _codes_on(self, grid: VoxelGrid) -> NDArray[np.intp]:
-        """Column of each voxel of a grid, -1 where there is none, mask applied."""
-        codes = to_grid(self._codes, self._grid, grid, outside=-1)
-        if self._mask is not None:
-            mask = to_grid(self._mask, self._mask_grid, grid, outside=False)
-            codes = np.where(mask, codes, codes.dtype.type(-1))
-        return codes
-
-    def _fitted_content(self) -> Any:
-        return (
-            self._grid.fingerprint,
-            self._output_grid.fingerprint,
-            self._masked_out,
-            self._codes,
-            None if self._mask is None else self._mask,
-            self._mask_grid.fingerprint,
-        )
-
-    # -- transform -------------------------------------------------------------------------------------
-
-    def _compile(self, domain: Domain) -> Recipe:
-        assert isinstance(domain, VoxelGrid)
+        values = checked_ids(values, self.background_label)
+        mask = self._given_mask()
+        brings_images = self.resampling_target == "labels"
+        images = grid if imgs is None or brings_images else self._grid_of(imgs)
         if self.resampling_target is None:
-            self._refuse_other_grids(domain)
-        chain: list[SpatialOperator] = []
-        grid = domain if self.resampling_target == "data" else self._grid
-        if domain != grid:
-            chain.append(resample(domain, grid, "continuous"))
-        fwhm = checked_fwhm(self.smoothing_fwhm)
-        if fwhm is not None:
-            chain.append(smooth(grid, fwhm))
-        return self._labels_recipe(chain, self._codes_on(grid), notes=self._notes(domain))
-
-    def _notes(self, domain: VoxelGrid) -> tuple[str, ...]:
-        if self.resampling_target == "data" and domain != self._output_grid:
-            return (
-                f"labels_img ({self._output_grid.describe()}) was brought to the grid of this image "
-                f"({domain.describe()}) by the nearest voxel. To do it once, give an image to fit.",
-            )
-        return ()
-
-    def _coverage_counts(
-        self, domain: Domain, has_data: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        assert isinstance(domain, VoxelGrid)
-        # Counted on the atlas's own grid, which also has what lies outside the image.
-        codes = self._codes_on(self._grid)
-        there = to_grid(has_data, domain, self._grid, outside=False)
-        expected = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
-        found = np.bincount(codes[(codes >= 0) & there], minlength=self.n_elements_)
-        return expected.astype(np.float64), found.astype(np.float64)
-
-    def _report_parts(self, displayed: Any) -> Any:
-        import pandas as pd
-
-        from brainsieve.reporting import Layer
-
-        grid, codes = self._output_grid, self._output_codes
-        sizes = np.bincount(codes[codes >= 0], minlength=self.n_elements_)
-        voxel_mm3 = abs(np.linalg.det(grid.affine[:3, :3]))
-        regions = pd.DataFrame(
-            {
-                "id": self._ids,
-                "name": list(self.region_names_.values()),
-                "voxels": sizes,
-                "size (mm³)": sizes * voxel_mm3,
-                "share (%)": 100.0 * sizes / max(1, sizes.sum()),
-            }
+            for name, other in (("imgs", images), ("mask_img", mask and mask.domain)):
+                if other is not None and other != grid:
+                    refuse_other_grid(name, other, "labels_img", grid)
+        atlas = Labels.of_values(
+            values,
+            grid,
+            background=self.background_label,
+            labels=self.labels,
+            lut=self.lut,
+            mask=mask,
+            keeps_masked=self.keep_masked_labels,
         )
-        facts = {
-            "regions": f"{self.n_elements_:,}",
-            "voxels in regions": f"{int(sizes.sum()):,}",
-            "smallest region": f"{sizes.min():,} voxels",
-        }
-        return grid, [Layer("regions", grid.unflatten(codes.astype(np.int32)), "labels")], facts, regions
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        small = source.dtype in (np.float32, np.float16)
-        return np.dtype(np.float32 if small else np.float64)
-
-    def _image_of(self, signals: NDArray) -> Any:
-        inside = self._output_codes >= 0
-        values = np.zeros(
-            (*signals.shape[:-1], self._output_grid.n_points), dtype=self._inverse_dtype(signals)
+        home = images if self.resampling_target == "data" else grid
+        self.labels_img_ = self._image_at(home, values, grid)
+        one_grid = "labels_img" if self.resampling_target is None else None
+        return self._frozen(
+            self._kind(), atlas, home, target=grid if brings_images else None, one_grid=one_grid
         )
-        values[..., inside] = signals[..., self._output_codes[inside]]
-        return image(values, self._output_grid)
+
+    def _image_at(self, home: VoxelGrid, values: NDArray, grid: VoxelGrid) -> Any:
+        if home == grid and isinstance(self.labels_img, str | os.PathLike):
+            # An image that reads its data when they are asked for: fine atlases have 9 million voxels.
+            return load_img(self.labels_img)
+        return self._kind().image(moved(values, grid, home, outside=self.background_label), home)
 
     def inverse_transform(self, signals: Any) -> Any:
         """Give each voxel of a region the region's signal.
@@ -499,34 +237,3 @@ class NiftiLabelsMasker(LabelColumns, BaseMasker):
             If the width is not that of the masker.
         """
         return self._inverse(signals)
-
-
-def codes_of(values: NDArray, ids: NDArray) -> NDArray[np.signedinteger]:
-    """Position in `ids` (ascending) of each value, -1 where it is none of them; in the smallest dtype."""
-    dtype = np.int16 if len(ids) < 2**15 else np.int32
-    codes = np.empty(values.shape, dtype=dtype)
-    # Parts of an atlas at a time: numpy's indices are 64-bit, four times a fine atlas.
-    for start in range(0, len(values), PART):
-        part = slice(start, start + PART)
-        positions = np.searchsorted(ids, values[part])
-        positions[positions == len(ids)] = 0
-        codes[part] = np.where(ids[positions] == values[part], positions, -1)
-    return codes
-
-
-def distinct(values: NDArray) -> NDArray:
-    """`numpy.unique` of a large array in little memory."""
-    found = [np.unique(values[start : start + PART]) for start in range(0, len(values), PART)]
-    return np.unique(np.concatenate(found))
-
-
-def first_image(imgs: Any) -> Any:
-    """The image that stands for the grid of what `fit` was given; a generator is read that far."""
-    if isinstance(imgs, list | tuple) and len(imgs):
-        return imgs[0]
-    if isinstance(imgs, Iterator):
-        first = next(imgs, None)
-        if first is None:
-            raise ValueError("The generator of images is empty; was it used up before?")
-        return first
-    return imgs

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
-from brainsieve.maskers.base import MaskerContract, progress_bar, run_maskers
+from brainsieve.engine.extract import Progress
+from brainsieve.engine.source.base import Source
+from brainsieve.maskers.base import MaskerContract
 from brainsieve.maskers.choosing import masker_for, open_any
+from brainsieve.maskers.estimator import FrozenMasker
+from brainsieve.maskers.output import as_container
+from brainsieve.maskers.progress import progress_bar
+from brainsieve.maskers.recipe import run_fitted
 
 
 def extract_many(
@@ -71,15 +78,46 @@ def extract_many(
             masker = masker_for(masker, source, imgs, {"reports": False, **parameters})
         elif not masker.__sklearn_is_fitted__():
             raise NotFittedError(f"maskers[{key!r}] is not fitted; call its fit first.")
-        masker._check_domain(source)
         fitted[key] = masker
     if parameters and all(isinstance(masker, MaskerContract) for masker in maskers.values()):
         raise TypeError(
             f"{', '.join(sorted(parameters))}: parameters are for atlases; these maskers have their own already."
         )
+    # Those whose extraction somebody has overridden go their own way: it acts here as in `transform`.
+    own = {key: masker for key, masker in fitted.items() if not _is_plain(masker)}
+    shared = {key: masker for key, masker in fitted.items() if key not in own}
     progress = progress_bar(verbose, source.name)
-    values = run_maskers(source, list(fitted.values()), confounds, sample_mask, progress)
-    return {
-        key: masker._given(signals, source)
-        for (key, masker), signals in zip(fitted.items(), values, strict=True)
+    values = run_maskers(source, list(shared.values()), confounds, sample_mask, progress) if shared else []
+    found = {
+        key: as_container(masker, signals[0] if source.is_single else signals, masker.get_feature_names_out)
+        for (key, masker), signals in zip(shared.items(), values, strict=True)
     }
+    return {
+        key: found[key]
+        if key in found
+        else masker.transform(imgs, confounds=confounds, sample_mask=sample_mask)
+        for key, masker in fitted.items()
+    }
+
+
+def _is_plain(masker: MaskerContract) -> bool:
+    return type(masker).transform_single_imgs is FrozenMasker.transform_single_imgs
+
+
+def run_maskers(
+    source: Source,
+    maskers: Sequence[FrozenMasker],
+    confounds: Any = None,
+    sample_mask: Any = None,
+    progress: Progress | None = None,
+) -> list[NDArray]:
+    """Signals of fitted maskers from one pass over a source, high-variance confounds included.
+
+    Returns
+    -------
+    list of arrays of shape (n_samples kept, n_elements_)
+    """
+    frozen = [masker._current() for masker in maskers]
+    for one in frozen:
+        one.kind.check(source)
+    return run_fitted(source, frozen, confounds, sample_mask, high_variance=True, progress=progress)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.threads import single_threaded_blas
+from brainsieve.maskers.base import MaskerContract, as_images
 from brainsieve.maskers.grid import read_mask
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
@@ -23,7 +24,7 @@ from brainsieve.maskers.nifti import MASK_STRATEGIES, NiftiMasker
 from brainsieve.maskers.parameters import an_integer, found, keep_parameters, one_of
 
 
-class ManyImages:
+class ManyImages(MaskerContract):
     """What Multi maskers of every domain add to their single twins."""
 
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
@@ -44,6 +45,7 @@ class ManyImages:
             A list for several images.
         """
         self._check_is_fitted()
+        imgs = as_images(imgs)
         if is_one_image(imgs):
             return super().transform(imgs, confounds=confounds, sample_mask=sample_mask)
         return self.transform_imgs(imgs, confounds=confounds, sample_mask=sample_mask, n_jobs=self.n_jobs)
@@ -75,40 +77,11 @@ class ManyImages:
         self._check_is_fitted()
         one_of("list", "generator")("return_as", return_as)
         an_integer("n_jobs", n_jobs)
-        runs = _runs(imgs_list, confounds, sample_mask)
+        runs = _runs(as_images(imgs_list), confounds, sample_mask)
         parallel = Parallel(n_jobs=n_jobs, return_as=return_as)
         return parallel(
             delayed(_transform_run)(self, img, regressors, mask, n_jobs) for img, regressors, mask in runs
         )
-
-    def fit_transform(
-        self,
-        imgs: Any,
-        y: Any = None,
-        confounds: Any = None,
-        sample_mask: Any = None,
-        **fit_params: Any,
-    ) -> Any:
-        """Fit to images and transform them: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
-
-        Parameters
-        ----------
-        imgs, confounds, sample_mask
-            As in `transform`.
-        y : None
-            Ignored; there for scikit-learn.
-        **fit_params : dict
-            None is known; anything here raises `TypeError`.
-
-        Returns
-        -------
-        signals : array or data frame, or list of these
-        """
-        if fit_params:
-            raise TypeError(f"fit_transform got unknown keywords: {', '.join(sorted(fit_params))}.")
-        imgs = imgs if is_one_image(imgs) else list(imgs)
-        self._fit_checked(imgs, in_fit_transform=True)
-        return self.transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def _inverse(self, signals: Any) -> Any:
         if isinstance(signals, list | tuple) and len(signals) and np.ndim(signals[0]) >= 1:
@@ -157,12 +130,11 @@ def _entry(name: str, values: Sequence[Any] | None, i: int) -> Any:
 
 
 def _transform_run(masker: Any, img: Any, confounds: Any, sample_mask: Any, n_jobs: int) -> Any:
-    high_variance = bool(masker.high_variance_confounds)
     if n_jobs == 1:
-        return masker._transform_one(img, confounds, sample_mask, high_variance)
+        return masker._transform_run(img, confounds, sample_mask)
     # Two processes with two BLAS pools each would fight over the same cores.
     with single_threaded_blas():
-        return masker._transform_one(img, confounds, sample_mask, high_variance)
+        return masker._transform_run(img, confounds, sample_mask)
 
 
 class MultiNiftiMasker(ManyImages, NiftiMasker):

@@ -9,22 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.domain import Domain, VoxelGrid
-from brainsieve.engine.source.base import Source
-from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.engine.spatial.plan import fold
-from brainsieve.engine.spatial.resample import resample
-from brainsieve.engine.spatial.select import Select
-from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
-from brainsieve.maskers.base import BaseMasker
-from brainsieve.maskers.grid import c_order_points, image, read_mask, to_grid
+from brainsieve.atlas import Points, moved
+from brainsieve.engine.domain import VoxelGrid
+from brainsieve.image import resample_img
+from brainsieve.logs import warn
+from brainsieve.maskers.fitted import FittedMasker
+from brainsieve.maskers.grid import image, read_mask
+from brainsieve.maskers.output import of_voxels
 from brainsieve.maskers.parameters import a_dict_or_none, keep_parameters, one_of
-from brainsieve.maskers.recipe import Recipe
+from brainsieve.maskers.volumes import VolumeMasker
 
 MASK_STRATEGIES = ("background", "epi", "whole-brain-template", "gm-template", "wm-template")
 
 
-class NiftiMasker(BaseMasker):
+class NiftiMasker(VolumeMasker):
     """One series for each voxel of a mask.
 
     Parameters
@@ -87,7 +85,7 @@ default="background"
         "mask_args": a_dict_or_none,
     }
     _column = "voxel"
-    _voxelwise = True
+    _natural_dtype = staticmethod(of_voxels)
     _inverse_name = "X"
 
     def __init__(
@@ -118,29 +116,27 @@ default="background"
 
     # -- fit -------------------------------------------------------------------------------------------
 
-    def _fit(self, imgs: Any) -> None:
+    def _compiled(self, imgs: Any) -> FittedMasker:
         self._check_target()
         if self.mask_img is None:
             mask, grid = self._computed_mask(imgs)
         else:
-            if imgs is not None and not self._in_fit_transform:
-                self._warn(
+            if imgs is not None and not hasattr(self, "_in_fit_transform"):
+                warn(
                     "fit was given images beside mask_img; no mask is computed from them, mask_img is used.",
                     RuntimeWarning,
                 )
             mask, grid = read_mask(self.mask_img)
         target = self._target_grid(mask, grid)
         if target is not None and target != grid:
-            mask, grid = to_grid(mask, grid, target, outside=False), target
+            mask, grid = moved(mask, grid, target, outside=False), target
         if not mask.any():
             raise ValueError(
                 f"No voxel of the mask is left on the target grid, {grid.describe()}: "
                 "target_affine and target_shape do not cover it."
             )
-        self._mask, self._grid = mask, grid
-        self.mask_img_ = image(mask, grid)
         self.affine_ = grid.affine if self.target_affine is None else self.target_affine
-        self.n_elements_ = int(mask.sum())
+        return self._frozen(self._kind(), Points(grid, mask), home=grid, target=grid)
 
     def _check_target(self) -> None:
         if self.target_shape is None:
@@ -154,15 +150,13 @@ default="background"
     def _target_grid(self, mask: NDArray[np.bool_], grid: VoxelGrid) -> VoxelGrid | None:
         if self.target_affine is None:
             return None
-        from brainsieve.image import resample_img
-
-        moved = resample_img(
+        resampled = resample_img(
             image(mask, grid),
             target_affine=self.target_affine,
             target_shape=self.target_shape,
             interpolation="nearest",
         )
-        return VoxelGrid(moved.shape[:3], moved.affine)
+        return VoxelGrid(resampled.shape[:3], resampled.affine)
 
     def _computed_mask(self, imgs: Any) -> tuple[NDArray[np.bool_], VoxelGrid]:
         if imgs is None:
@@ -190,65 +184,11 @@ default="background"
         given = self.mask_args or {}
         unknown = sorted(set(given) - set(known))
         if unknown:
-            self._warn(
+            warn(
                 f"mask_args has keys that {compute.__name__} does not know; they are not used: "
                 f"{', '.join(unknown)}. It knows {', '.join(list(known)[1:])}."
             )
         return {key: value for key, value in given.items() if key in known}
-
-    def _fitted_content(self) -> Any:
-        return (self._grid.fingerprint, self._mask)
-
-    # -- transform -------------------------------------------------------------------------------------
-
-    def _compile(self, domain: Domain) -> Recipe:
-        assert isinstance(domain, VoxelGrid)
-        select = Select(c_order_points(self._mask, self._grid), self._grid.n_points)
-        chain: list[SpatialOperator] = []
-        if domain != self._grid:
-            chain.append(resample(domain, self._grid, "continuous"))
-        fwhm = checked_fwhm(self.smoothing_fwhm)
-        if fwhm is not None:
-            chain.append(smooth(self._grid, fwhm))
-        resampled = domain != self._grid
-        note = f"this image ({domain.describe()}) is resampled to the grid of the mask ({self._grid.describe()})."
-        return Recipe(
-            space=fold([*chain, select]) if chain else select,
-            voxelwise=True,
-            clip=resampled,
-            notes=(note,) if resampled else (),
-        )
-
-    def _coverage_counts(
-        self, domain: Domain, has_data: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        assert isinstance(domain, VoxelGrid)
-        there = to_grid(has_data, domain, self._grid, outside=False)
-        return np.array([self.n_elements_], float), np.array([(self._mask & there).sum()], float)
-
-    def _report_parts(self, displayed: Any) -> Any:
-        from brainsieve.reporting import Layer
-
-        volume_mm3 = abs(np.linalg.det(self._grid.affine[:3, :3])) * self.n_elements_
-        facts = {
-            "voxels in the mask": f"{self.n_elements_:,}",
-            "of the grid": f"{self.n_elements_ / self._grid.n_points:.1%}",
-            "volume": f"{volume_mm3 / 1000:,.1f} cm³",
-        }
-        mask = self._grid.unflatten(self._mask.astype(np.uint8))
-        return self._grid, [Layer("mask", mask, "mask")], facts, None
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        if source.dtype.kind == "f":
-            wide = source.dtype.itemsize > 4
-        else:
-            wide = source.is_scaled
-        return np.dtype(np.float64 if wide else np.float32)
-
-    def _image_of(self, signals: NDArray) -> Any:
-        values = np.zeros((*signals.shape[:-1], self._grid.n_points), dtype=self._inverse_dtype(signals))
-        values[..., c_order_points(self._mask, self._grid)] = signals
-        return image(values, self._grid)
 
     def inverse_transform(self, X: Any) -> Any:
         """Put signals back into the voxels of the mask.
@@ -268,30 +208,3 @@ default="background"
             If the width is not that of the masker.
         """
         return self._inverse(X)
-
-    def fit_transform(
-        self,
-        imgs: Any,
-        y: Any = None,
-        confounds: Any = None,
-        sample_mask: Any = None,
-        **fit_params: Any,
-    ) -> Any:
-        """Fit to an image and transform it: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
-
-        Parameters
-        ----------
-        imgs, confounds, sample_mask
-            As in `transform`.
-        y : None
-            Ignored; there for scikit-learn.
-        **fit_params : dict
-            None is known; given for scikit-learn's pipelines. Anything here raises `TypeError`.
-
-        Returns
-        -------
-        signals : array or data frame
-        """
-        if fit_params:
-            raise TypeError(f"fit_transform got unknown keywords: {', '.join(sorted(fit_params))}.")
-        return super().fit_transform(imgs, y, confounds=confounds, sample_mask=sample_mask)

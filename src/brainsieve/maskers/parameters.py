@@ -188,3 +188,32 @@ SHARED_CHECKS: dict[str, Check] = {
     "n_jobs": an_integer,
     "min_coverage": a_share_or_none,
 }
+
+# What a change of each parameter after `fit` takes: "atlas" another fit; "space" and "time" nothing, it acts on the
+# next call; "none" changes no number. Parameters that a subclass adds are its own.
+ROLES: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            *("mask_img", "mask_strategy", "mask_args", "target_affine", "target_shape", "structures"),
+            *("labels_img", "labels", "lut", "background_label", "labels_map", "keep_masked_labels"),
+            *("maps_img", "keep_masked_maps", "seeds", "radius", "resampling_target", "surfaces"),
+        ),
+        "atlas",
+    ),
+    **dict.fromkeys(
+        ("smoothing_fwhm", "smoothing_method", "strategy", "nonfinite", "allow_overlap"), "space"
+    ),
+    **dict.fromkeys(
+        (
+            *("runs", "standardize", "standardize_confounds", "high_variance_confounds", "detrend"),
+            *("low_pass", "high_pass", "t_r", "clean_args", "dtype", "min_coverage"),
+        ),
+        "time",
+    ),
+    **dict.fromkeys(("memory", "memory_level", "verbose", "reports", "cmap", "n_jobs"), "none"),
+}
+
+
+def role_of(name: str) -> str:
+    """Where a parameter acts: "atlas", "space", "time" or "none"."""
+    return ROLES.get(name, "none")

@@ -1,28 +1,32 @@
-"""What a masker asks of the engine for images on one domain, and how the answer is made.
+"""What a fitted masker asks of the engine for images on one domain, and how the answer is made.
 
-A masker is a recipe: it compiles its parameters to a `Recipe` for a domain, and `signals_of` streams a source
-through the recipes of one or more maskers in a single pass.
+A masker is a recipe: `run_fitted` streams a source through the recipes of one or more fitted maskers in a single pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.atlas.base import N_NAMED, listed, plural_of
 from brainsieve.engine.extract import Extracted, Progress, Request, extract
 from brainsieve.engine.source.base import Source
+from brainsieve.engine.source.values import streamed, value_range
+from brainsieve.engine.spatial.clipped import Clipped
 from brainsieve.engine.spatial.operator import SpatialOperator
+from brainsieve.engine.temporal.high_variance import streamed_high_variance
 from brainsieve.engine.temporal.operator import CleaningSettings, TemporalOperator, plan_cleaning
-from brainsieve.logs import warn
+from brainsieve.logs import Said, warn
 from brainsieve.maskers.eigenvariate import Eigenvariates
+from brainsieve.maskers.output import final_dtype
 from brainsieve.tables import read_confounds
 
-# Warnings name this many regions and count the others.
-N_NAMED = 8
+if TYPE_CHECKING:
+    from brainsieve.maskers.fitted import FittedMasker
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,12 @@ class Recipe:
         Average the finite points only.
     lost : array of int
         Columns without a single point in this domain.
-    coverage : array of shape (n_features,) or None
-        Share of each column's points that lie in this domain; None: all of all.
-    fill : float or array
-        Value of the columns that are lost, for all or for each of `lost`.
+    fill : array
+        What each of them holds.
     notes : tuple of str
         Warnings about this domain, to be given at each transform.
     touched_by : SpatialOperator or None
-        A linear operator that tells which columns a point belongs to, where `space` itself is not linear.
+        A linear operator that tells which columns a point belongs to, where `space` itself does not.
     eigen : Eigenvariates or None
         Set where a column is the first component of its voxels: that takes the cleaned voxels, region by
         region, and not `space`.
@@ -56,6 +58,8 @@ class Recipe:
         What a point of the domain is called in warnings.
     why_lost : str
         How columns come to be lost here, and what keeps them.
+    said : tuple
+        Warnings given when it was compiled.
     """
 
     space: SpatialOperator
@@ -63,99 +67,145 @@ class Recipe:
     clip: bool = False
     omit_nonfinite: bool = False
     lost: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
-    coverage: NDArray[np.float64] | None = None
-    fill: float | NDArray[np.float64] = np.nan
+    fill: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     notes: tuple[str, ...] = ()
     touched_by: SpatialOperator | None = None
     eigen: Eigenvariates | None = None
     point: str = "voxel"
-    why_lost: str = (
-        "They are outside the field of view, or were lost when the atlas was resampled to the image; "
-        "resampling_target='labels' (or 'maps') keeps small ones."
-    )
+    why_lost: str = ""
+    said: tuple[Said, ...] = ()
+
+    def request(self, source: Source, kept: NDArray[np.intp], dtype: np.dtype) -> Request:
+        """What it asks of a run, but for what is done in time."""
+        space = self.space
+        if isinstance(space, Clipped):
+            # The range of the run must be known before the first sample is reduced: a pass of its own.
+            space = space.within(*value_range(source, kept))
+        return Request(space, dtype=dtype, clip=self.clip, omit_nonfinite=self.omit_nonfinite)
 
 
-@dataclass(frozen=True)
-class Order:
-    """One masker's share of a pass: its recipe, what is done in time, and how to name things."""
-
-    recipe: Recipe
-    settings: CleaningSettings
-    names: Sequence[str]
-    what: str  # "region", "map", "sphere", "voxel"
-    held_as: np.dtype
-    high_variance: bool = False
-    runs: Any = None
-
-
-def signals_of(
+def run_fitted(
     source: Source,
-    orders: Sequence[Order],
+    fitted: Sequence[FittedMasker],
     confounds: Any = None,
     sample_mask: Any = None,
     *,
+    high_variance: bool = False,
     progress: Progress | None = None,
-    n_threads: int | None = None,
 ) -> list[NDArray]:
-    """Extract and clean what several maskers want of a run, in one pass over it.
+    """Signals of fitted maskers from one pass over a source, in their final dtypes.
+
+    Parameters
+    ----------
+    source : Source
+    fitted : sequence of FittedMasker
+    confounds, sample_mask
+        As in `transform`, for all.
+    high_variance : bool, default=False
+        Whether maskers that ask for high-variance confounds get them; else they are among `confounds` already.
+    progress : callable, optional
 
     Returns
     -------
     list of arrays of shape (n_samples kept, n_features)
     """
     regressors = read_confounds(confounds, source.n_samples, name=source.name)
-    high_variance = None
-    if any(order.high_variance for order in orders):
-        high_variance = high_variance_components(source, sample_mask, orders[0].runs)
-
-    def planned(order: Order, **changes: Any) -> TemporalOperator:
-        return plan_cleaning(
-            source.n_samples,
-            replace(order.settings, header_t_r=source.tr, **changes),
-            confounds=_beside(regressors, high_variance if order.high_variance else None),
-            sample_mask=sample_mask,
-            runs=order.runs,
-            name=source.name,
-        )
-
-    def standardized(order: Order) -> TemporalOperator:
-        settings = CleaningSettings(standardize=order.settings.standardize)
-        return plan_cleaning(
-            source.n_samples, settings, sample_mask=sample_mask, runs=order.runs, name=source.name
-        )
-
-    in_one_pass = [order for order in orders if order.recipe.eigen is None]
-    requests = [
-        Request(
-            space=order.recipe.space,
-            time=planned(order),
-            dtype=order.held_as,
-            clip=order.recipe.clip,
-            omit_nonfinite=order.recipe.omit_nonfinite,
-        )
-        for order in in_one_pass
+    components = None
+    if high_variance and any(one.in_time.high_variance for one in fitted):
+        components = high_variance_components(source, sample_mask, fitted[0].in_time.runs)
+    runs = [
+        _Run(one, source, _beside(regressors, components if one.in_time.high_variance else None), sample_mask)
+        for one in fitted
     ]
-    answers = iter(extract(source, requests, progress=progress, n_threads=n_threads) if requests else [])
+    in_one_pass = [run.request() for run in runs if run.recipe.eigen is None]
+    answers = iter(extract(source, in_one_pass, progress=progress) if in_one_pass else [])
     results = []
-    for order in orders:
-        if order.recipe.eigen is None:
-            answer = next(answers)
-        else:
-            answer = order.recipe.eigen.extract(
-                source, planned(order, standardize=None), standardized(order), progress
-            )
-        results.append(_finished(order, source, answer))
+    for run in runs:
+        answer = next(answers) if run.recipe.eigen is None else run.eigenvariates(source, progress)
+        results.append(run.finished(answer))
     return results
 
 
-def _finished(order: Order, source: Source, answer: Extracted) -> NDArray:
-    """Warn of what was lost or replaced, and fill the columns of regions that have no point here."""
-    _warn_of_lost(order, source)
-    if answer.n_nonfinite is not None:
-        _warn_of_nonfinite(order, source, answer.n_nonfinite, answer.n_read)
-    if len(order.recipe.lost):
-        answer.values[:, order.recipe.lost] = order.recipe.fill
-    return answer.values
+class _Run:
+    """One masker's share of a pass over one run."""
+
+    def __init__(
+        self, fitted: FittedMasker, source: Source, regressors: NDArray | None, sample_mask: Any
+    ) -> None:
+        self.fitted, self.source = fitted, source
+        self.recipe = fitted.recipe_and_warnings(source.domain)
+        self._regressors, self._sample_mask = regressors, sample_mask
+        eigen = self.recipe.eigen is not None
+        # An eigenvariate is made of cleaned voxels, and itself standardized afterwards.
+        changes = {"standardize": None} if eigen else {}
+        self.time = self._planned(
+            replace(fitted.in_time.cleaning, header_t_r=source.tr, **changes), regressors
+        )
+
+    def _planned(self, settings: CleaningSettings, regressors: NDArray | None) -> TemporalOperator:
+        return plan_cleaning(
+            self.source.n_samples,
+            settings,
+            confounds=regressors,
+            sample_mask=self._sample_mask,
+            runs=self.fitted.in_time.runs,
+            name=self.source.name,
+        )
+
+    def request(self) -> Request:
+        request = self.recipe.request(self.source, self.time.kept, self.fitted.held_as(self.source))
+        watched = None
+        if self.fitted.in_time.min_coverage is not None:
+            watched = np.arange(self.source.domain.n_points)
+        return replace(request, time=self.time, watched=watched)
+
+    def eigenvariates(self, source: Source, progress: Progress | None) -> Extracted:
+        assert self.recipe.eigen is not None
+        standardize = CleaningSettings(standardize=self.fitted.in_time.cleaning.standardize)
+        return self.recipe.eigen.extract(source, self.time, self._planned(standardize, None), progress)
+
+    def finished(self, answer: Extracted) -> NDArray:
+        """Warn of what was lost or replaced, fill the columns without a point here, and cast."""
+        names = Names(self.fitted)
+        warn_of_lost(self.recipe, self.source.name, self.fitted.column, names)
+        if answer.n_nonfinite is not None:
+            _warn_of_nonfinite(self.recipe, self.source.name, self.fitted.column, names, answer)
+        if len(self.recipe.lost):
+            answer.values[:, self.recipe.lost] = self.recipe.fill
+        least = self.fitted.in_time.min_coverage
+        if least is not None:
+            seen = answer.has_data
+            if seen is None:  # eigenvariates have passes of their own
+                seen = has_data(self.source, self.time.kept)
+            coverage = self.fitted.atlas.coverage(self.source.domain, seen)
+            _blank_uncovered(answer.values, least, coverage, self.source.name, self.fitted.column, names)
+        dtype = self.fitted.result_dtype(self.source, self._regressors is not None)
+        return final_dtype(answer.values, dtype, names, self.source.name)
+
+
+def has_data(source: Source, kept: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Points that are finite and not 0 in at least one of some samples, from one pass; (n_points,)."""
+    found = np.zeros(source.domain.n_points, dtype=bool)
+    with streamed(source, kept) as blocks:
+        for block in blocks:
+            found[block.points] |= (np.isfinite(block.values) & (block.values != 0)).any(axis=0)
+    return found
+
+
+class Names(Sequence[str]):
+    """Names of a masker's columns, looked up only where a message needs one."""
+
+    def __init__(self, fitted: FittedMasker) -> None:
+        self._fitted = fitted
+        self._names: Sequence[str] | None = None
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._names is None:
+            self._names = self._fitted.column_names()
+        return self._names[index]
+
+    def __len__(self) -> int:
+        return self._fitted.n_features
 
 
 def high_variance_components(
@@ -169,8 +219,6 @@ def high_variance_components(
 
     Censored samples take no part; their rows are 0.
     """
-    from brainsieve.engine.temporal.high_variance import streamed_high_variance
-
     kept = plan_cleaning(
         source.n_samples, CleaningSettings(), sample_mask=sample_mask, runs=runs, name=source.name
     ).kept
@@ -182,47 +230,35 @@ def _beside(left: NDArray | None, right: NDArray | None) -> NDArray | None:
     return np.hstack(given) if given else None
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names for a warning: the first few, and how many more there are."""
-    text = ", ".join(repr(str(name)) for name in names[:N_NAMED])
-    return text if len(names) <= N_NAMED else f"{text} and {len(names) - N_NAMED} more"
-
-
-def _warn_of_lost(order: Order, source: Source) -> None:
-    for note in order.recipe.notes:
-        warn(f"{source.name}: {note}")
-    lost = order.recipe.lost
-    if not len(lost):
+def warn_of_lost(recipe: Recipe, source_name: str, column: str, names: Sequence[str]) -> None:
+    """Warn of what is particular to the domain, and name the columns without a point there."""
+    for note in recipe.notes:
+        warn(f"{source_name}: {note}")
+    if not len(recipe.lost):
         return
-    names = [order.names[i] for i in lost]
-    plural = "s have" if len(lost) > 1 else " has"
+    plural = "s have" if len(recipe.lost) > 1 else " has"
+    held = sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in recipe.fill})
+    some = [names[i] for i in recipe.lost[:N_NAMED]]
+    more = f" and {len(recipe.lost) - N_NAMED} more" if len(recipe.lost) > N_NAMED else ""
     warn(
-        f"{source.name}: {len(lost)} {order.what}{plural} no {order.recipe.point} in this image: "
-        f"{listed(names)}. Columns stay where they are; these hold {_fill_text(order.recipe.fill)}. "
-        f"{order.recipe.why_lost}",
+        f"{source_name}: {len(recipe.lost)} {column}{plural} no {recipe.point} in this image: "
+        f"{listed(some)}{more}. Columns stay where they are; these hold {' or '.join(held)}. {recipe.why_lost}"
     )
 
 
-def plural_of(point: str) -> str:
-    return "vertices" if point == "vertex" else f"{point}s"
-
-
-def _fill_text(fill: float | NDArray[np.float64]) -> str:
-    return " or ".join(sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in np.atleast_1d(fill)}))
-
-
-def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_read: int) -> None:
-    space = order.recipe.touched_by or order.recipe.space
-    if not space.is_linear:
+def _warn_of_nonfinite(
+    recipe: Recipe, source_name: str, column: str, names: Sequence[str], answer: Extracted
+) -> None:
+    space = recipe.touched_by or recipe.space
+    if not space.is_linear or answer.n_nonfinite is None:
         return
-    bad = space.forward((n_nonfinite / n_read)[None].astype(np.float64))[0]
-    if order.recipe.voxelwise:
-        n_voxels = int((bad > 0).sum())
-        if n_voxels:
+    bad = space.forward((answer.n_nonfinite / answer.n_read)[None].astype(np.float64))[0]
+    if recipe.voxelwise:
+        n_points = int((bad > 0).sum())
+        if n_points:
             warn(
-                f"{source.name}: {n_voxels} of {len(bad)} {plural_of(order.recipe.point)} have values that are NaN "
-                "or infinite; "
-                "they count as 0.",
+                f"{source_name}: {n_points} of {len(bad)} {plural_of(recipe.point)} have values that are NaN "
+                "or infinite; they count as 0."
             )
         return
     whole = space.forward(np.ones((1, space.n_points)))[0]
@@ -231,10 +267,35 @@ def _warn_of_nonfinite(order: Order, source: Source, n_nonfinite: NDArray, n_rea
     touched = np.flatnonzero(shares > 0)
     if not len(touched):
         return
-    named = ", ".join(f"{order.names[i]!r} ({shares[i]:.1%})" for i in touched[:N_NAMED])
-    more = f" and {len(touched) - N_NAMED} more" if len(touched) > N_NAMED else ""
-    how = "are left out of the average" if order.recipe.omit_nonfinite else "count as 0"
+    how = "are left out of the average" if recipe.omit_nonfinite else "count as 0"
     warn(
-        f"{source.name}: values that are NaN or infinite {how}; "
-        f"{order.what}s touched, with the share of their values: {named}{more}.",
+        f"{source_name}: values that are NaN or infinite {how}; {column}s touched, with the share of their values: "
+        f"{_with_shares(touched, shares, names, '.1%')}."
     )
+
+
+def _blank_uncovered(
+    values: NDArray,
+    least: float,
+    coverage: tuple[NDArray, NDArray],
+    source_name: str,
+    column: str,
+    names: Sequence[str],
+) -> None:
+    """Put NaN into the columns that an image covers less than `min_coverage` asks."""
+    expected, found = coverage
+    with np.errstate(invalid="ignore", divide="ignore"):
+        poor = np.flatnonzero(~(found / expected >= least))
+    if not len(poor):
+        return
+    values[:, poor] = np.nan
+    shares = found / np.maximum(expected, 1)
+    warn(
+        f"{source_name}: {len(poor)} {column}s are covered less than min_coverage={least:g}; "
+        f"their columns are NaN: {_with_shares(poor, shares, names, '.0%')}."
+    )
+
+
+def _with_shares(columns: NDArray[np.intp], shares: NDArray, names: Sequence[str], style: str) -> str:
+    some = ", ".join(f"{names[i]!r} ({shares[i]:{style}})" for i in columns[:N_NAMED])
+    return some + (f" and {len(columns) - N_NAMED} more" if len(columns) > N_NAMED else "")

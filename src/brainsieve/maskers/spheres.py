@@ -7,25 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from brainsieve.engine.domain import Domain, VoxelGrid
-from brainsieve.engine.source.base import Source
-from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.engine.spatial.operator import SpatialOperator
-from brainsieve.engine.spatial.plan import fold
-from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
-from brainsieve.engine.spatial.sphere import sphere_points, sphere_size
-from brainsieve.maskers.base import BaseMasker, displayed_positions
-from brainsieve.maskers.grid import image, read_mask, to_grid
-from brainsieve.maskers.maps import small_float
+from brainsieve.atlas import Spheres
+from brainsieve.maskers.estimator import fitted
+from brainsieve.maskers.fitted import FittedMasker
+from brainsieve.maskers.output import of_spheres
 from brainsieve.maskers.parameters import a_bool, found, keep_parameters
-from brainsieve.maskers.recipe import Recipe
-
-N_NAMED = 5
+from brainsieve.maskers.volumes import VolumeMasker
 
 
-class NiftiSpheresMasker(BaseMasker):
+class NiftiSpheresMasker(VolumeMasker):
     """One series for each seed: the mean of the voxels within a radius.
 
     Parameters
@@ -83,6 +74,7 @@ class NiftiSpheresMasker(BaseMasker):
 
     _checks = {"allow_overlap": a_bool}
     _column = "sphere"
+    _natural_dtype = staticmethod(of_spheres)
     _displayed_name = "displayed_spheres"
     _inverse_name = "region_signals"
 
@@ -112,131 +104,18 @@ class NiftiSpheresMasker(BaseMasker):
 
     # -- fit -------------------------------------------------------------------------------------------
 
-    def _fit(self, imgs: Any) -> None:
-        self._centres = checked_seeds(self.seeds)
-        self.seeds_ = self._centres.tolist()
-        self.n_elements_ = len(self._centres)
-        self._radii = checked_radii(self.radius, self.n_elements_)
-        self._mask: NDArray[np.bool_] | None = None
-        self.mask_img_ = None
-        if self.mask_img is not None:
-            self._mask, self._mask_grid = read_mask(self.mask_img)
-            self.mask_img_ = image(self._mask, self._mask_grid)
+    def _compiled(self, imgs: Any) -> FittedMasker:
+        centres, names = checked_seeds(self.seeds)
+        mask = self._given_mask()
+        atlas = Spheres(centres, checked_radii(self.radius, len(centres)), mask, names)
+        return self._frozen(self._kind(), atlas, home=None if mask is None else mask.domain)
 
-    def _fitted_content(self) -> Any:
-        mask = None if self._mask is None else (self._mask, self._mask_grid.fingerprint)
-        return (self._centres, self._radii, mask)
-
-    # -- transform -------------------------------------------------------------------------------------
-
-    def _compile(self, domain: Domain) -> Recipe:
-        assert isinstance(domain, VoxelGrid)
-        mean = SparseOperator(mean_weights(self._members(domain)))
-        fwhm = checked_fwhm(self.smoothing_fwhm)
-        chain: list[SpatialOperator] = [] if fwhm is None else [smooth(domain, fwhm)]
-        return Recipe(space=fold([*chain, mean]) if chain else mean)
-
-    def _members(self, grid: VoxelGrid) -> sparse.csr_array:
-        """Which voxels of a grid each sphere has: bool (n_seeds, n_points)."""
-        mask = None
-        if self._mask is not None:
-            mask = to_grid(self._mask, self._mask_grid, grid, outside=False)
-        points = [
-            sphere_points(grid, centre, radius)
-            for centre, radius in zip(self._centres, self._radii, strict=True)
-        ]
-        if mask is not None:
-            points = [inside[mask[inside]] for inside in points]
-        self._refuse_empty(points, grid)
-        members = sparse.csr_array(
-            (
-                np.ones(sum(map(len, points)), dtype=np.float64),
-                np.concatenate(points),
-                np.cumsum([0, *map(len, points)]),
-            ),
-            shape=(len(points), grid.n_points),
-        )
-        if not self.allow_overlap:
-            self._refuse_overlap(members)
-        return members
-
-    def _refuse_empty(self, points: list[NDArray[np.intp]], grid: VoxelGrid) -> None:
-        empty = [i for i, inside in enumerate(points) if not len(inside)]
-        if empty:
-            where = "the image" if self._mask is None else "the image and mask_img"
-            raise ValueError(
-                f"{len(empty)} spheres have no voxel inside {where} ({grid.describe()}): "
-                f"{self._named(empty)}. Are the seeds in the world coordinates (mm) of the image?"
-            )
-
-    def _refuse_overlap(self, members: sparse.csr_array) -> None:
-        shared = (members @ members.T).tocoo()
-        pairs = [(i, j) for i, j in zip(shared.row, shared.col, strict=True) if i < j]
-        if pairs:
-            i, j = pairs[0]
-            same = " They are the same seed." if (self._centres[i] == self._centres[j]).all() else ""
-            raise ValueError(
-                f"allow_overlap is False, but {len(pairs)} pairs of spheres share voxels; "
-                f"{self._named([int(i), int(j)])}, for one.{same} Pass allow_overlap=True or a smaller radius."
-            )
-
-    def _named(self, seeds: list[int]) -> str:
-        some = [f"seed {i} at {tuple(round(float(x), 3) for x in self._centres[i])}" for i in seeds[:N_NAMED]]
-        more = f" and {len(seeds) - N_NAMED} more" if len(seeds) > N_NAMED else ""
-        return ", ".join(some) + more
-
-    def _coverage_counts(
-        self, domain: Domain, has_data: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        assert isinstance(domain, VoxelGrid)
-        members = self._members(domain)
-        found = np.asarray(members @ has_data.astype(np.float64)).ravel()
-        expected = [
-            sphere_size(domain, centre, radius)
-            for centre, radius in zip(self._centres, self._radii, strict=True)
-        ]
-        return np.array(expected, dtype=np.float64), found
-
-    def _report_parts(self, displayed: Any) -> Any:
-        import pandas as pd
-
-        from brainsieve.reporting import Layer
-
-        grid = self._report_grid()
-        positions = displayed_positions(displayed, self.n_elements_, "displayed_spheres")
-        layers = []
-        for i in positions:
-            values = np.zeros(grid.n_points)
-            values[sphere_points(grid, self._centres[i], max(self._radii[i], grid.voxel_sizes_mm.max()))] = 1
-            layers.append(Layer(f"sphere {i}", grid.unflatten(values), "sphere"))
-        regions = pd.DataFrame(self._centres, columns=["x (mm)", "y (mm)", "z (mm)"])
-        regions.insert(0, "seed", range(self.n_elements_))
-        regions["radius (mm)"] = self._radii
-        facts = {"seeds": f"{self.n_elements_:,}", "shown": f"{len(positions):,}"}
-        return grid, layers, facts, regions
-
-    def _report_grid(self) -> VoxelGrid:
-        """Where spheres are drawn: the mask, else the image given to `fit`, else a box of 4 mm around them."""
-        if self._mask is not None:
-            return self._mask_grid
-        if self._background is not None:
-            origin, values = self._background
-            return origin if values is not None else self._open(origin).domain
-        low, high = self._centres.min(axis=0) - 24, self._centres.max(axis=0) + 24
-        affine = np.diag([4.0, 4.0, 4.0, 1.0])
-        affine[:3, 3] = low
-        return VoxelGrid(tuple(int(n) for n in np.ceil((high - low) / 4) + 1), affine)
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        return small_float(source)
-
-    def _image_of(self, signals: NDArray) -> Any:
-        if self._mask is None:
-            raise ValueError("inverse_transform needs mask_img, which says on what grid to put the spheres.")
-        members = self._members(self._mask_grid)
-        n_spheres = np.asarray(members.sum(axis=0)).ravel()
-        values = np.asarray(signals @ members) / np.maximum(n_spheres, 1)
-        return image(values.astype(self._inverse_dtype(signals)), self._mask_grid)
+    @fitted
+    def seeds_(self) -> list[list[float]]:
+        """The seeds, in mm."""
+        atlas = self._fitted.atlas
+        assert isinstance(atlas, Spheres)
+        return atlas.centres.tolist()
 
     def inverse_transform(self, region_signals: Any) -> Any:
         """Give each voxel of a sphere the sphere's signal; voxels of several get their mean.
@@ -258,8 +137,13 @@ class NiftiSpheresMasker(BaseMasker):
         return self._inverse(region_signals)
 
 
-def checked_seeds(seeds: Any) -> NDArray[np.float64]:
-    """Seeds as an array of shape (n_seeds, 3).
+def checked_seeds(seeds: Any) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
+    """Seeds as an array of shape (n_seeds, 3), and their names where a table has some.
+
+    Parameters
+    ----------
+    seeds : sequence of (x, y, z), data frame or record array
+        A table has columns x, y and z; its column "name", "label" or "region", or an index of words, names them.
 
     Raises
     ------
@@ -272,13 +156,44 @@ def checked_seeds(seeds: Any) -> NDArray[np.float64]:
         raise TypeError(f"seeds must be a list of (x, y, z); {found(seeds)} was given.")
     if not len(seeds):
         raise ValueError("seeds is empty; give at least one (x, y, z) in mm.")
+    names = None
+    if hasattr(seeds, "columns") or getattr(getattr(seeds, "dtype", None), "names", None):
+        seeds, names = _of_table(seeds)
     for i, seed in enumerate(seeds):
         triple = hasattr(seed, "__len__") and len(seed) == 3
         if not triple or not all(isinstance(x, numbers.Real) for x in seed):
             raise ValueError(f"seeds[{i}] must be three numbers (x, y, z) in mm; {found(seed)} was given.")
         if not np.isfinite(np.asarray(seed, dtype=np.float64)).all():
             raise ValueError(f"seeds[{i}] is not finite: {found(seed)}.")
-    return np.array([[float(x) for x in seed] for seed in seeds])
+    return np.array([[float(x) for x in seed] for seed in seeds]), names
+
+
+# Columns of a table of seeds that name them, in this order of preference.
+NAME_COLUMNS = ("name", "label", "region")
+
+
+def _of_table(seeds: Any) -> tuple[list[tuple[Any, ...]], tuple[str, ...] | None]:
+    """Triples and names of a table with the columns x, y and z."""
+    columns = list(seeds.columns if hasattr(seeds, "columns") else seeds.dtype.names)
+    by_name = {str(column).lower(): column for column in columns}
+    if set("xyz") <= set(by_name):
+        triple = [by_name[axis] for axis in "xyz"]
+    elif len(columns) == 3:
+        triple = columns
+    else:
+        raise ValueError(
+            f"seeds is a table with the columns {', '.join(map(str, columns))}; x, y and z (in mm) are needed."
+        )
+    values = [np.asarray(seeds[column]).tolist() for column in triple]
+    named = [by_name[name] for name in NAME_COLUMNS if name in by_name]
+    index = getattr(seeds, "index", None)
+    if named:
+        names: Any = np.asarray(seeds[named[0]]).tolist()
+    elif index is not None and all(isinstance(each, str) for each in index):
+        names = list(index)
+    else:
+        return list(zip(*values, strict=True)), None
+    return list(zip(*values, strict=True)), tuple(str(name) for name in names)
 
 
 def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:
@@ -297,11 +212,3 @@ def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:
     if not np.isfinite(radii).all() or (radii < 0).any():
         raise ValueError(f"radius must be finite and not negative; {found(radius)} was given.")
     return radii
-
-
-def mean_weights(members: sparse.csr_array) -> sparse.csr_array:
-    """Rows that sum to 1."""
-    sizes = np.diff(members.indptr)
-    weights = members.copy()
-    weights.data = np.repeat(1.0 / np.maximum(sizes, 1), sizes)
-    return weights

@@ -3,97 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.atlas import Atlas, Points, moved
+from brainsieve.atlas.labels import STRATEGIES
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.mesh_smoothing import METHODS, surface_smoothing
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.logs import warn
-from brainsieve.maskers.labels import STRATEGIES
+from brainsieve.maskers.estimator import fitted
+from brainsieve.maskers.fitted import FittedMasker
+from brainsieve.maskers.kinds import ImageKind
+from brainsieve.maskers.labels import LabelAttributes
+from brainsieve.maskers.matched import MatchedMasker, an_isotropic_fwhm
 from brainsieve.maskers.multi import ManyImages, is_one_image
-from brainsieve.maskers.parameters import keep_parameters, naming, one_of
-from brainsieve.maskers.points import (
-    PointColumns,
-    PointsMasker,
-    RegionColumns,
-    WeightColumns,
-    an_isotropic_fwhm,
-)
+from brainsieve.maskers.output import of_regions, of_surface_maps, of_vertices
+from brainsieve.maskers.parameters import a_bool, keep_parameters, naming, one_of
 from brainsieve.surface.images import image_on
 from brainsieve.surface.meshes import PolyMesh, polymesh
 from brainsieve.surface.opening import is_surface_image, open_surface, refuse_other_vertices
 
+if TYPE_CHECKING:
+    from brainsieve.reporting import Canvas
+
 SURFACE_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 
 
-class SurfaceContract(PointsMasker):
-    """What the maskers of surfaces have in common."""
+@dataclass(frozen=True, eq=False)
+class Surfaces(ImageKind):
+    """Images on the vertices of meshes.
 
-    _point = "vertex"
-    _mesh: PolyMesh | None
+    Attributes
+    ----------
+    masker : str
+        Name of the class.
+    domain : SurfaceVertices
+        The masker's own vertices.
+    mesh : PolyMesh or None
+    """
 
-    def _open(self, imgs: Any) -> Source:
+    masker: str
+    domain: SurfaceVertices
+    mesh: PolyMesh | None
+
+    point = "vertex"
+
+    @property
+    def key(self) -> str:
+        # Images without meshes are smoothed on the masker's own.
+        return f"surfaces {self.domain.fingerprint}"
+
+    def open(self, imgs: Any) -> Source:
         source = open_surface(imgs)
-        if hasattr(self, "_domain"):
-            self._check_domain(source)
+        self.check(source)
         return source
 
-    def _open_one(self, img: Any, name: str) -> Source:
-        with naming(name):
-            source = open_surface(img)
-        if hasattr(self, "_domain"):
-            refuse_other_vertices(source.domain, self._domain, name, "the masker")
-        return source
-
-    def _check_domain(self, source: Source) -> None:
+    def check(self, source: Source) -> None:
         if not isinstance(source.domain, SurfaceVertices):
             raise TypeError(
-                f"{source.name} is no surface image ({source.domain.describe()}); {type(self).__name__} takes "
+                f"{source.name} is no surface image ({source.domain.describe()}); {self.masker} takes "
                 "surface images. The Nifti maskers take volumes, the CIFTI maskers CIFTI-2 files; "
                 "SurfaceImage.from_volume and brainsieve.surface.from_cifti make surface images of these."
             )
-        if not self.__sklearn_is_fitted__():
-            return
-        refuse_other_vertices(source.domain, self._domain, source.name, "the masker")
-        warn_of_other_geometry(source.domain, self._domain, source.name)
+        refuse_other_vertices(source.domain, self.domain, source.name, "the masker")
+        warn_of_other_geometry(source.domain, self.domain, source.name)
 
-    def _moved(self, values: NDArray, origin: Domain, domain: Domain, outside: float) -> NDArray:
-        if origin != domain:
-            refuse_other_vertices(domain, origin, "the image", "the masker")
-        return values
-
-    def _smoothing(self, domain: Domain) -> list[SpatialOperator]:
-        assert isinstance(domain, SurfaceVertices)
-        if not self.smoothing_fwhm:
+    def smoothing(self, domain: Domain, fwhm: Any, method: str | None) -> list[SpatialOperator]:
+        assert isinstance(domain, SurfaceVertices) and method is not None
+        if not fwhm:
             return []
-        meshes = domain.meshes or self._domain.meshes
+        meshes = domain.meshes or self.domain.meshes
         if meshes is None:
             raise ValueError(
                 "smoothing_fwhm needs meshes, but neither the image nor the masker has one: give SurfaceImages."
             )
-        return surface_smoothing(meshes, float(self.smoothing_fwhm), self.smoothing_method)
+        return surface_smoothing(meshes, float(fwhm), method)
 
-    def _learn_mesh(self, img: Any) -> None:
-        self._mesh = polymesh(img.mesh) if hasattr(img, "mesh") else None
+    def image(self, values: NDArray, domain: Domain) -> Any:
+        return image_on(self.domain, self.mesh, values if values.ndim == 1 else values.T)
 
-    def _made(self, values: NDArray) -> Any:
-        return image_on(self._domain, self._mesh, values if values.ndim == 1 else values.T)
-
-    def _canvas(self, place: Any) -> Any:
+    def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
         from brainsieve.reporting import GrayordinateCanvas, SurfaceCanvas
 
-        spans = {part: np.arange(span.start, span.stop) for part, span in self._domain.spans.items()}
-        if self._mesh is None:
+        if self.mesh is None:
             none = np.zeros(0, np.intp)
             text = "Hemispheres are not drawn: the masker was given values without meshes."
             return GrayordinateCanvas(None, (1, 1, 1), np.eye(4), none, np.zeros((0, 3), int), None, text)
-        meshes = {part: (mesh.coordinates, mesh.faces) for part, mesh in self._mesh.parts.items()}
-        return SurfaceCanvas(meshes, spans, self._background_at())
+        spans = {part: np.arange(span.start, span.stop) for part, span in self.domain.spans.items()}
+        meshes = {part: (mesh.coordinates, mesh.faces) for part, mesh in self.mesh.parts.items()}
+        return SurfaceCanvas(meshes, spans, background_on(domain, background))
+
+
+def background_on(domain: Domain, background: tuple[Domain, NDArray] | None) -> NDArray | None:
+    """What a report shows behind regions, at the points of the masker."""
+    return None if background is None else moved(background[1], background[0], domain, outside=0.0)
+
+
+class SurfaceContract(MatchedMasker):
+    """What the maskers of surfaces have in common."""
+
+    _point = "vertex"
+
+    def _open(self, imgs: Any) -> Source:
+        return self._fitted.kind.open(imgs) if self.__sklearn_is_fitted__() else open_surface(imgs)
+
+    def _open_one(self, img: Any, name: str) -> Source:
+        with naming(name):
+            return open_surface(img)
+
+    def _frozen_on(self, atlas: Atlas, domain: Domain, img: Any) -> FittedMasker:
+        """The frozen object, with the meshes of an image."""
+        assert isinstance(domain, SurfaceVertices)
+        mesh = polymesh(img.mesh) if hasattr(img, "mesh") else None
+        return self._frozen(Surfaces(type(self).__name__, domain, mesh), atlas, home=domain)
+
+    def _refuse_other_images(self, imgs: Any, domain: Domain, own_name: str) -> None:
+        if imgs is not None and not isinstance(imgs, Iterable):
+            refuse_other_vertices(open_surface(imgs).domain, domain, "imgs", own_name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -115,7 +147,7 @@ def warn_of_other_geometry(domain: SurfaceVertices, own: SurfaceVertices, name: 
         )
 
 
-class SurfaceMasker(PointColumns, SurfaceContract):
+class SurfaceMasker(SurfaceContract):
     """One series for each vertex of a mask.
 
     Parameters
@@ -166,6 +198,7 @@ class SurfaceMasker(PointColumns, SurfaceContract):
 
     _checks = SURFACE_CHECKS
     _column = "vertex"
+    _natural_dtype = staticmethod(of_vertices)
 
     def __init__(
         self,
@@ -189,19 +222,15 @@ class SurfaceMasker(PointColumns, SurfaceContract):
     ) -> None:
         keep_parameters(self, locals())
 
-    def _fit(self, imgs: Any) -> None:
-        self.__dict__.pop("_domain", None)
+    def _compiled(self, imgs: Any) -> FittedMasker:
         if self.mask_img is None:
+            img = imgs if is_surface_image(imgs) else first_of(imgs)
             mask, domain = self._computed_mask(imgs)
-            self._learn_mesh(imgs if is_surface_image(imgs) else first_of(imgs))
         else:
+            img = self.mask_img
             mask, domain = self._mask_values()
-            self._learn_mesh(self.mask_img)
             self._warn_of_images_beside_mask(imgs)
-        self._set_mask(mask, domain)
-
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        return np.dtype(np.float64)
+        return self._frozen_on(Points(domain, mask), domain, img)
 
     def inverse_transform(self, signals: Any) -> Any:
         """Put signals back into space; nothing that was done in time is undone.
@@ -223,7 +252,7 @@ class SurfaceMasker(PointColumns, SurfaceContract):
         return self._inverse(signals)
 
 
-class SurfaceLabelsMasker(RegionColumns, SurfaceContract):
+class SurfaceLabelsMasker(LabelAttributes, SurfaceContract):
     """One series for each region of a surface parcellation.
 
     Parameters
@@ -288,7 +317,8 @@ class SurfaceLabelsMasker(RegionColumns, SurfaceContract):
         As in `NiftiLabelsMasker`.
     """
 
-    _checks = {**RegionColumns._checks, **SURFACE_CHECKS, "strategy": one_of(*STRATEGIES)}
+    _checks = {**SURFACE_CHECKS, "nonfinite": one_of("zero", "omit"), "strategy": one_of(*STRATEGIES)}
+    _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
@@ -319,14 +349,15 @@ class SurfaceLabelsMasker(RegionColumns, SurfaceContract):
     ) -> None:
         keep_parameters(self, locals())
 
-    def _fit(self, imgs: Any) -> None:
-        self.__dict__.pop("_domain", None)
-        self._refuse_unknown_combination()
+    def _compiled(self, imgs: Any) -> FittedMasker:
+        if self.labels_img is None:
+            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
         values, domain = self._one_map(self.labels_img, "labels_img")
-        self._learn_mesh(self.labels_img)
-        self._fit_labels(values, domain)
-        if imgs is not None and not isinstance(imgs, Iterable):
-            refuse_other_vertices(open_surface(imgs).domain, domain, "imgs", "labels_img")
+        atlas, values = self._labels_of(values, domain, self.lut)
+        self._refuse_other_images(imgs, domain, "labels_img")
+        frozen = self._frozen_on(atlas, domain, self.labels_img)
+        self.labels_img_ = frozen.kind.image(values, domain)
+        return frozen
 
     def inverse_transform(self, signals: Any) -> Any:
         """Put signals back into space; nothing that was done in time is undone.
@@ -348,7 +379,7 @@ class SurfaceLabelsMasker(RegionColumns, SurfaceContract):
         return self._inverse(signals)
 
 
-class SurfaceMapsMasker(WeightColumns, SurfaceContract):
+class SurfaceMapsMasker(SurfaceContract):
     """One series for each map of weights on surfaces, by least squares.
 
     Parameters
@@ -404,7 +435,15 @@ class SurfaceMapsMasker(WeightColumns, SurfaceContract):
         Number of columns.
     """
 
-    _checks = {**WeightColumns._checks, **SURFACE_CHECKS}
+    _checks = {
+        **SURFACE_CHECKS,
+        "allow_overlap": a_bool,
+        "strategy": one_of("least_squares", "weighted_mean"),
+    }
+    _column = "map"
+    _natural_dtype = staticmethod(of_surface_maps)
+    _displayed_name = "displayed_maps"
+    _inverse_name = "region_signals"
 
     def __init__(
         self,
@@ -432,20 +471,18 @@ class SurfaceMapsMasker(WeightColumns, SurfaceContract):
     ) -> None:
         keep_parameters(self, locals())
 
-    def _fit(self, imgs: Any) -> None:
-        self.__dict__.pop("_domain", None)
+    def _compiled(self, imgs: Any) -> FittedMasker:
         if self.maps_img is None:
-            raise ValueError("maps_img is None; SurfaceMapsMasker needs maps to fit.")
+            raise ValueError(f"maps_img is None; {type(self).__name__} needs maps to fit.")
         source = self._open_one(self.maps_img, "maps_img")
-        self._learn_mesh(self.maps_img)
-        self._fit_maps(source)
-        if imgs is not None and not isinstance(imgs, Iterable):
-            refuse_other_vertices(open_surface(imgs).domain, source.domain, "imgs", "maps_img")
+        atlas = self._maps_of(source)
+        self._refuse_other_images(imgs, source.domain, "maps_img")
+        return self._frozen_on(atlas, source.domain, self.maps_img)
 
-    def _natural_dtype(self, source: Source) -> np.dtype:
-        # Weights of whole numbers are exact in float64.
-        narrow = self._maps.dtype == np.float32 and not self._n_changed
-        return np.dtype(np.float32 if narrow else np.float64)
+    @fitted
+    def maps_img_(self) -> Any:
+        """Image of the maps used, after the mask."""
+        return self._fitted.kind.image(self._fitted.at_home().weights.toarray(), self._fitted.home)
 
     def inverse_transform(self, region_signals: Any) -> Any:
         """Put signals back into space; nothing that was done in time is undone.

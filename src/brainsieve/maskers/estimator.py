@@ -1,0 +1,422 @@
+"""The scikit-learn shell around a frozen object.
+
+An estimator stores parameters; `fit` checks them and compiles them to a `FittedMasker`, from which everything else
+works. The estimator itself is never changed by `transform`: it may be shared between threads and processes.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainsieve.atlas import Atlas, Points
+from brainsieve.caching import cached, digest, effective_level, memory_for
+from brainsieve.engine.domain import Domain
+from brainsieve.engine.extract import stream
+from brainsieve.engine.source import read_sample
+from brainsieve.engine.source.base import Source
+from brainsieve.engine.source.cifti import CiftiSource
+from brainsieve.engine.source.file import FileSource
+from brainsieve.logs import collected_warnings, log
+from brainsieve.maskers.base import MaskerContract, as_images, masks_of
+from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, NaturalDtype, given_parameters
+from brainsieve.maskers.kinds import ImageKind
+from brainsieve.maskers.operators import MaskerOperator
+from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype
+from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
+from brainsieve.maskers.progress import progress_bar
+from brainsieve.maskers.recipe import has_data, run_fitted
+from brainsieve.tables import read_confounds
+
+if TYPE_CHECKING:
+    from brainsieve.reporting import HTMLReport
+
+
+class fitted:  # noqa: N801  (used as a decorator)
+    """An attribute that `fit` promises: made when it is first asked for, the same object from then on.
+
+    Whoever derives a class may set the attribute instead.
+    """
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, masker: Any, owner: type | None = None) -> Any:
+        if masker is None:
+            return self
+        masker._check_is_fitted()
+        # `setdefault` is atomic: threads that ask at once get one object.
+        return vars(masker).setdefault(self._name, self._make(masker))
+
+
+class FrozenMasker(MaskerContract):
+    """A masker that works from a `FittedMasker`.
+
+    A subclass says how its parameters are checked (`_checks`) and compiled (`_compiled`).
+    """
+
+    _checks: ClassVar[dict[str, Check]] = {}
+    # What a column is called in messages; what signals are where no dtype is asked for.
+    _column = "region"
+    _natural_dtype: ClassVar[NaturalDtype]
+    _inverse_name = "signals"
+    # Keyword of `generate_report` that chooses what is shown, where there is a choice.
+    _displayed_name: str | None = None
+    _fitted: FittedMasker
+
+    @abstractmethod
+    def _compiled(self, imgs: Any) -> FittedMasker:
+        """The frozen object of parameters that are checked already."""
+
+    # -- fit -------------------------------------------------------------------------------------------
+
+    def fit(self, imgs: Any = None, y: Any = None) -> Any:
+        """Compile the masker.
+
+        Parameters
+        ----------
+        imgs : image-like, optional
+            Image or images to compute a mask from or to learn a grid from, where the masker does that.
+        y : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where a parameter or an image is not what it should be; the message names it. The masker is then
+            not fitted, whatever it was before.
+        """
+        self._forget()
+        imgs = as_images(imgs)
+        self._checked_parameters()
+        try:
+            self.clean_args_ = dict(self.clean_args or {})
+            self._memory_level = effective_level(self.memory, self.memory_level)
+            self.memory_ = memory_for(self.memory, self.verbose)
+            with collected_warnings() as said:
+                compiled = self._compiled(imgs)
+            self._fit_warnings = [message for message, _ in said]
+            self._report_background = self._middle_volume(imgs, compiled) if self.reports else None
+        except BaseException:
+            self._forget()
+            raise
+        self._fitted = compiled
+        log(self.verbose, 1, f"{type(self).__name__}: fitted, {compiled.n_features} columns.")
+        return self
+
+    def _forget(self) -> None:
+        """Take away what an earlier fit left."""
+        parameters = self.get_params(deep=False)
+        kept = {"_sklearn_output_config", "_metadata_request", "_in_fit_transform"}
+        for name in list(vars(self)):
+            own = name.startswith("_") and name in (
+                "_fitted",
+                "_memory_level",
+                "_fit_warnings",
+                "_report_background",
+            )
+            if own or (name.endswith("_") and name not in parameters and name not in kept):
+                del self.__dict__[name]
+
+    def _checked_parameters(self) -> Mapping[str, Any]:
+        parameters = self.get_params(deep=False)
+        check_parameters(parameters, {**SHARED_CHECKS, **self._checks})
+        return parameters
+
+    def _current(self) -> FittedMasker:
+        """The frozen object, or one with the parameters of space and time as they are by now."""
+        self._check_is_fitted()
+        return self._fitted.with_parameters(self._checked_parameters())
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_fitted" in vars(self)
+
+    def _frozen(
+        self,
+        kind: ImageKind,
+        atlas: Atlas,
+        home: Domain | None,
+        target: Domain | None = None,
+        one_grid: str | None = None,
+    ) -> FittedMasker:
+        """The frozen object of this masker's parameters and an atlas."""
+        parameters = self.get_params(deep=False)
+        return FittedMasker(
+            name=type(self).__name__,
+            kind=kind,
+            atlas=atlas,
+            home=home,
+            target=target,
+            in_space=InSpace.of(parameters),
+            in_time=InTime.of(parameters),
+            natural_dtype=type(self)._natural_dtype,
+            column=self._column,
+            given_as=given_parameters(parameters),
+            one_grid=one_grid,
+        )
+
+    @fitted
+    def n_elements_(self) -> int:
+        """Number of columns."""
+        return self._fitted.n_features
+
+    @fitted
+    def mask_img_(self) -> Any:
+        """Image of the mask, on the domain of the atlas; None where there is none."""
+        fitted_ = self._fitted
+        if isinstance(fitted_.atlas, Points):
+            return fitted_.kind.image(fitted_.atlas.inside, fitted_.atlas.domain)
+        mask, home = getattr(fitted_.atlas, "mask", None), fitted_.home
+        return None if mask is None or home is None else fitted_.kind.image(mask.on(home), home)
+
+    # -- transform -------------------------------------------------------------------------------------
+
+    def transform_single_imgs(
+        self, imgs: Any, confounds: Any = None, sample_mask: Any = None, copy: bool = True
+    ) -> Any:
+        """Transform one image without adding high-variance confounds.
+
+        Parameters
+        ----------
+        imgs, confounds, sample_mask
+            As in `transform`.
+        copy : bool, default=True
+            The image given is never modified, whatever this says.
+
+        Returns
+        -------
+        signals : array
+        """
+        frozen = self._current()
+        source = self._open(imgs)
+
+        def compute() -> NDArray:
+            log(self.verbose, 1, f"{type(self).__name__}: extracting from {source.name}.")
+            log(self.verbose, 2, f"{source.n_samples} samples of {source.domain.describe()}.")
+            progress = progress_bar(self.verbose, source.name)
+            return run_fitted(source, [frozen], confounds, sample_mask, progress=progress)[0]
+
+        def key() -> str:
+            regressors = read_confounds(confounds, source.n_samples, name=source.name)
+            return digest(frozen.key, source.identity, regressors, masks_of(sample_mask))
+
+        signals = cached(self.memory_, self._memory_level, key, compute)
+        return signals[0] if source.is_single else signals
+
+    def _open(self, imgs: Any) -> Source:
+        return self._fitted.kind.open(as_images(imgs))
+
+    # -- what else can be asked of a fitted masker -----------------------------------------------------
+
+    def iter_transform(self, imgs: Any, block: int = 1) -> Iterator[NDArray]:
+        """Extract signals block by block while the image is read, for use online.
+
+        Parameters
+        ----------
+        imgs : image-like
+        block : int, default=1
+            Samples in each array that is given; the last may have fewer.
+
+        Returns
+        -------
+        blocks : iterator of arrays of shape (block, n_elements_)
+            Together what `transform` gives where nothing is done in time, which needs the whole run. Voxels that
+            are resampled are clipped to the range of the run: it is then read once before, for that range alone.
+            `min_coverage`, which is known at the end only, takes no part.
+
+        Raises
+        ------
+        TypeError, ValueError
+            At once, where an argument is not what it should be.
+        """
+        frozen = self._current()
+        an_integer("block", block)
+        if block < 1:
+            raise ValueError(f"block must be at least 1; {block} was given.")
+        source = self._open(imgs)
+        recipe = frozen.recipe_and_warnings(source.domain)
+        if recipe.eigen is not None:
+            raise ValueError("strategy='eigenvariate' needs the whole run; it cannot be streamed.")
+        return self._streamed(frozen, source, int(block))
+
+    def _streamed(self, frozen: FittedMasker, source: Source, block: int) -> Iterator[NDArray]:
+        recipe = frozen.recipe(source.domain)
+        dtype = frozen.result_dtype(source)
+        for values in stream(
+            source, recipe.request(source, np.arange(source.n_samples), frozen.held_as(source)), block
+        ):
+            if len(recipe.lost):
+                values[:, recipe.lost] = recipe.fill
+            yield values.astype(dtype, copy=False)
+
+    def coverage(self, img: Any, sample_mask: Any = None) -> Any:
+        """How much of each region an image covers.
+
+        Parameters
+        ----------
+        img : image-like
+        sample_mask : array or list, optional
+            The samples that count, as in `transform`. Default: all.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            One row for each column of the masker (for voxel maskers: one for the mask), named, with
+            ``expected`` (points of the region, of the sphere, or the sum of a map's absolute weights),
+            ``found`` (those inside the field of view that are finite and not 0 in at least one sample) and
+            ``fraction``.
+        """
+        import pandas as pd
+
+        frozen = self._current()
+        source = self._open(img)
+        expected, found = frozen.atlas.coverage(
+            source.domain, has_data(source, frozen.kept(source, sample_mask))
+        )
+        names = ["mask"] if frozen.is_voxelwise else frozen.column_names()
+        table = pd.DataFrame({"expected": expected, "found": found}, index=pd.Index(names, name="name"))
+        table["fraction"] = table["found"] / table["expected"].where(table["expected"] > 0)
+        return table
+
+    def operator_(self, img_or_grid: Any) -> MaskerOperator:
+        """The matrix A of ``signals = X Aᵀ`` for an image.
+
+        Parameters
+        ----------
+        img_or_grid : image-like or Domain
+            What tells the points: an image, or the domain of one.
+
+        Returns
+        -------
+        operator : scipy.sparse.linalg.LinearOperator of shape (n_elements_, n_points)
+            Points are in the order of the file, first voxel axis fastest. Its method ``tosparse()`` gives
+            the matrix, where it is sparse.
+
+        Raises
+        ------
+        TypeError
+            If the masker's reduction is not linear (a median, say).
+        """
+        frozen = self._current()
+        domain = img_or_grid if isinstance(img_or_grid, Domain) else self._open(img_or_grid).domain
+        recipe = frozen.recipe(domain)
+        if recipe.eigen is not None or not recipe.space.is_linear:
+            raise TypeError(f"{type(self).__name__} with these parameters is not linear; it has no matrix.")
+        return MaskerOperator(recipe.space)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
+        """Names of the columns: those of the regions, where they have names.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        names : array of str objects, shape (n_elements_,)
+        """
+        self._check_is_fitted()
+        return np.asarray(self._fitted.column_names(), dtype=object)
+
+    # -- back to space ---------------------------------------------------------------------------------
+
+    def _inverse(self, signals: Any) -> Any:
+        frozen = self._current()
+        values = self._checked_signals(signals)
+        if frozen.home is None:
+            raise ValueError("inverse_transform needs mask_img, which says on what grid to put the spheres.")
+        dtype = inverse_dtype(frozen.in_time.dtype, values, self._inverse_name)
+        return frozen.kind.image(frozen.at_home().back(values, dtype), frozen.home)
+
+    def _checked_signals(self, signals: Any) -> NDArray:
+        """What `inverse_transform` was given as an array (n_elements_,) or (n_samples, n_elements_)."""
+        self._check_is_fitted()
+        values = container_rows(signals, self._fitted.column_names(), self._inverse_name)
+        return as_numbers(values, self._inverse_name)
+
+    # -- reports ---------------------------------------------------------------------------------------
+
+    def generate_report(
+        self, engine: str = "matplotlib", title: str | None = None, **kwargs: Any
+    ) -> HTMLReport:
+        """Make a page that shows what the masker takes, and with which parameters.
+
+        Parameters
+        ----------
+        engine : {"matplotlib", "brainsprite"}, default="matplotlib"
+            Slices side by side, or a viewer that scrolls through slices.
+        title : str, optional
+            Default: the name of the class.
+        **kwargs : dict
+            ``displayed_maps`` (maps maskers) or ``displayed_spheres`` (spheres): how many to show (the first),
+            which (positions from 0), or "all". Default: 10.
+
+        Returns
+        -------
+        report : HTMLReport
+            Shows itself in Jupyter; `save_as_html` and `open_in_browser` do what they say. A page that says so
+            if the masker is not fitted or was made with ``reports=False``.
+
+        Raises
+        ------
+        TypeError
+            For a keyword that this masker does not have.
+        ValueError
+            For an unknown engine.
+        """
+        from brainsieve.maskers.reports import content_of
+        from brainsieve.reporting import masker_report
+
+        name, known = type(self).__name__, self._displayed_name
+        unknown = sorted(set(kwargs) - ({known} if known else set()))
+        if unknown:
+            has = f"it has {known}" if known else "it has none"
+            raise TypeError(
+                f"generate_report of {name} got the unknown keywords {', '.join(unknown)}; {has}."
+            )
+        content = None
+        if self.__sklearn_is_fitted__() and self.reports:
+            content = content_of(
+                self._fitted,
+                title or name,
+                self._background_volume(),
+                (known or "", kwargs.get(known or "")),
+                parameters=self.get_params(deep=False),
+                warnings=self._fit_warnings,
+                cmap=getattr(self, "cmap", None),
+            )
+        return masker_report(content, title or name, engine)
+
+    def _middle_volume(self, imgs: Any, compiled: FittedMasker) -> tuple[Any, NDArray | None] | None:
+        """What the report's background is made of: a file to be read when it is asked for, or a volume."""
+        if imgs is None or isinstance(imgs, Iterator):  # a generator is used up by now
+            return None
+        img = imgs[0] if isinstance(imgs, list | tuple) and imgs else imgs
+        if isinstance(img, str | os.PathLike):
+            return img, None
+        source = compiled.kind.open(img)
+        if isinstance(source, FileSource | CiftiSource):
+            return source, None  # an opened image: its file is decoded when the report is asked for
+        return source.domain, read_sample(source, source.n_samples // 2)
+
+    def _background_volume(self) -> tuple[Domain, NDArray] | None:
+        """Domain and values of the volume that the report shows."""
+        background = getattr(self, "_report_background", None)
+        if background is None or background[1] is not None:
+            return background
+        source = background[0] if isinstance(background[0], Source) else self._open(background[0])
+        return source.domain, read_sample(source, source.n_samples // 2)
