@@ -84,7 +84,7 @@ def test_maps_and_spheres_have_a_selector(maps, demo):
         with pytest.raises(TypeError, match="displayed_maps must be"):
             masker.generate_report(displayed_maps=wrong)
     with pytest.warns(UserWarning, match="from 0 to 11"):
-        report = masker.generate_report(displayed_maps=[3, 12])
+        report = masker.generate_report(displayed_maps=[3, 5, 12])
     assert report.html.count(">map 3<") == 1 and ">map 12<" not in report.html
     with pytest.raises(ValueError, match="from 0 to 11"):
         masker.generate_report(displayed_maps=[-1])

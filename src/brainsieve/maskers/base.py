@@ -22,7 +22,7 @@ from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
 from brainsieve.exceptions import DimensionError
 from brainsieve.maskers.output import as_container
-from brainsieve.maskers.recipe import high_variance_components
+from brainsieve.maskers.running import high_variance_components
 
 
 @dataclass

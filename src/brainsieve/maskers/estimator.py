@@ -30,7 +30,7 @@ from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype
 from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
 from brainsieve.maskers.progress import progress_bar
-from brainsieve.maskers.recipe import has_data, run_fitted
+from brainsieve.maskers.running import has_data, run_fitted
 from brainsieve.tables import read_confounds
 
 if TYPE_CHECKING:

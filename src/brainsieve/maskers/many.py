@@ -15,7 +15,7 @@ from brainsieve.maskers.choosing import masker_for, open_any
 from brainsieve.maskers.estimator import FrozenMasker
 from brainsieve.maskers.output import as_container
 from brainsieve.maskers.progress import progress_bar
-from brainsieve.maskers.recipe import run_fitted
+from brainsieve.maskers.running import run_fitted
 
 
 def extract_many(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.grid import image, read_mask
 from brainsieve.maskers.output import of_voxels
 from brainsieve.maskers.parameters import a_dict_or_none, keep_parameters, one_of
-from brainsieve.maskers.volumes import VolumeMasker
+from brainsieve.maskers.volumes import VolumeMasker, first_image
 
 MASK_STRATEGIES = ("background", "epi", "whole-brain-template", "gm-template", "wm-template")
 
@@ -164,6 +164,8 @@ default="background"
                 "Neither mask_img nor images to compute a mask from were given: "
                 "construct the masker with mask_img, or call fit(imgs)."
             )
+        if not isinstance(imgs, Iterator):
+            self._open(first_image(imgs))  # surfaces have masks too, which are none of volumes
         compute, fixed = self._mask_function()
         found = compute(imgs, **fixed, **self._known_mask_args(compute))
         mask, grid = read_mask(found, f"the mask computed by mask_strategy={self.mask_strategy!r}")

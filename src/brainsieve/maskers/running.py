@@ -1,0 +1,239 @@
+"""Fitted maskers at work: a run streams through the recipes of one or more of them, in a single pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainsieve.atlas.base import N_NAMED, listed, plural_of
+from brainsieve.engine.extract import Extracted, Progress, Request, extract
+from brainsieve.engine.source.base import Source
+from brainsieve.engine.source.values import streamed
+from brainsieve.engine.temporal.high_variance import streamed_high_variance
+from brainsieve.engine.temporal.operator import CleaningSettings, TemporalOperator, plan_cleaning
+from brainsieve.logs import warn
+from brainsieve.maskers.fitted import FittedMasker
+from brainsieve.maskers.output import final_dtype
+from brainsieve.maskers.recipe import Recipe
+from brainsieve.tables import read_confounds
+
+
+def run_fitted(
+    source: Source,
+    fitted: Sequence[FittedMasker],
+    confounds: Any = None,
+    sample_mask: Any = None,
+    *,
+    high_variance: bool = False,
+    progress: Progress | None = None,
+) -> list[NDArray]:
+    """Signals of fitted maskers from one pass over a source, in their final dtypes.
+
+    Parameters
+    ----------
+    source : Source
+    fitted : sequence of FittedMasker
+    confounds, sample_mask
+        As in `transform`, for all.
+    high_variance : bool, default=False
+        Whether maskers that ask for high-variance confounds get them; else they are among `confounds` already.
+    progress : callable, optional
+
+    Returns
+    -------
+    list of arrays of shape (n_samples kept, n_features)
+    """
+    regressors = read_confounds(confounds, source.n_samples, name=source.name)
+    components = None
+    if high_variance and any(one.in_time.high_variance for one in fitted):
+        components = high_variance_components(source, sample_mask, fitted[0].in_time.runs)
+    runs = [
+        _Run(one, source, _beside(regressors, components if one.in_time.high_variance else None), sample_mask)
+        for one in fitted
+    ]
+    in_one_pass = [run.request() for run in runs if run.recipe.eigen is None]
+    answers = iter(extract(source, in_one_pass, progress=progress) if in_one_pass else [])
+    results = []
+    for run in runs:
+        answer = next(answers) if run.recipe.eigen is None else run.eigenvariates(source, progress)
+        results.append(run.finished(answer))
+    return results
+
+
+class _Run:
+    """One masker's share of a pass over one run."""
+
+    def __init__(
+        self, fitted: FittedMasker, source: Source, regressors: NDArray | None, sample_mask: Any
+    ) -> None:
+        self.fitted, self.source = fitted, source
+        self.recipe = fitted.recipe_and_warnings(source.domain)
+        self._regressors, self._sample_mask = regressors, sample_mask
+        eigen = self.recipe.eigen is not None
+        # An eigenvariate is made of cleaned voxels, and itself standardized afterwards.
+        changes = {"standardize": None} if eigen else {}
+        self.time = self._planned(
+            replace(fitted.in_time.cleaning, header_t_r=source.tr, **changes), regressors
+        )
+
+    def _planned(self, settings: CleaningSettings, regressors: NDArray | None) -> TemporalOperator:
+        return plan_cleaning(
+            self.source.n_samples,
+            settings,
+            confounds=regressors,
+            sample_mask=self._sample_mask,
+            runs=self.fitted.in_time.runs,
+            name=self.source.name,
+        )
+
+    def request(self) -> Request:
+        request = self.recipe.request(self.source, self.time.kept, self.fitted.held_as(self.source))
+        watched = None
+        if self.fitted.in_time.min_coverage is not None:
+            watched = np.arange(self.source.domain.n_points)
+        return replace(request, time=self.time, watched=watched)
+
+    def eigenvariates(self, source: Source, progress: Progress | None) -> Extracted:
+        assert self.recipe.eigen is not None
+        standardize = CleaningSettings(standardize=self.fitted.in_time.cleaning.standardize)
+        return self.recipe.eigen.extract(source, self.time, self._planned(standardize, None), progress)
+
+    def finished(self, answer: Extracted) -> NDArray:
+        """Warn of what was lost or replaced, fill the columns without a point here, and cast."""
+        names = Names(self.fitted)
+        warn_of_lost(self.recipe, self.source.name, self.fitted.column, names)
+        if answer.n_nonfinite is not None:
+            _warn_of_nonfinite(self.recipe, self.source.name, self.fitted.column, names, answer)
+        if len(self.recipe.lost):
+            answer.values[:, self.recipe.lost] = self.recipe.fill
+        least = self.fitted.in_time.min_coverage
+        if least is not None:
+            seen = answer.has_data
+            if seen is None:  # eigenvariates have passes of their own
+                seen = has_data(self.source, self.time.kept)
+            coverage = self.fitted.atlas.coverage(self.source.domain, seen)
+            _blank_uncovered(answer.values, least, coverage, self.source.name, self.fitted.column, names)
+        dtype = self.fitted.result_dtype(self.source, self._regressors is not None)
+        return final_dtype(answer.values, dtype, names, self.source.name)
+
+
+def has_data(source: Source, kept: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Points that are finite and not 0 in at least one of some samples, from one pass; (n_points,)."""
+    found = np.zeros(source.domain.n_points, dtype=bool)
+    with streamed(source, kept) as blocks:
+        for block in blocks:
+            found[block.points] |= (np.isfinite(block.values) & (block.values != 0)).any(axis=0)
+    return found
+
+
+class Names(Sequence[str]):
+    """Names of a masker's columns, looked up only where a message needs one."""
+
+    def __init__(self, fitted: FittedMasker) -> None:
+        self._fitted = fitted
+        self._names: Sequence[str] | None = None
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._names is None:
+            self._names = self._fitted.column_names()
+        return self._names[index]
+
+    def __len__(self) -> int:
+        return self._fitted.n_features
+
+
+def high_variance_components(
+    source: Source,
+    sample_mask: Any = None,
+    runs: Any = None,
+    n_confounds: int = 5,
+    percentile: float = 2.0,
+) -> NDArray[np.float64]:
+    """Components of the most variable points of a source, from two passes over it; (n_samples, n_confounds).
+
+    Censored samples take no part; their rows are 0.
+    """
+    kept = plan_cleaning(
+        source.n_samples, CleaningSettings(), sample_mask=sample_mask, runs=runs, name=source.name
+    ).kept
+    return streamed_high_variance(source, kept, n_confounds=n_confounds, percentile=percentile)
+
+
+def _beside(left: NDArray | None, right: NDArray | None) -> NDArray | None:
+    given = [part for part in (left, right) if part is not None]
+    return np.hstack(given) if given else None
+
+
+def warn_of_lost(recipe: Recipe, source_name: str, column: str, names: Sequence[str]) -> None:
+    """Warn of what is particular to the domain, and name the columns without a point there."""
+    for note in recipe.notes:
+        warn(f"{source_name}: {note}")
+    if not len(recipe.lost):
+        return
+    plural = "s have" if len(recipe.lost) > 1 else " has"
+    held = sorted({"NaN" if np.isnan(value) else f"{value:g}" for value in recipe.fill})
+    some = [names[i] for i in recipe.lost[:N_NAMED]]
+    more = f" and {len(recipe.lost) - N_NAMED} more" if len(recipe.lost) > N_NAMED else ""
+    warn(
+        f"{source_name}: {len(recipe.lost)} {column}{plural} no {recipe.point} in this image: "
+        f"{listed(some)}{more}. Columns stay where they are; these hold {' or '.join(held)}. {recipe.why_lost}"
+    )
+
+
+def _warn_of_nonfinite(
+    recipe: Recipe, source_name: str, column: str, names: Sequence[str], answer: Extracted
+) -> None:
+    space = recipe.touched_by or recipe.space
+    if not space.is_linear or answer.n_nonfinite is None:
+        return
+    bad = space.forward((answer.n_nonfinite / answer.n_read)[None].astype(np.float64))[0]
+    if recipe.voxelwise:
+        n_points = int((bad > 0).sum())
+        if n_points:
+            warn(
+                f"{source_name}: {n_points} of {len(bad)} {plural_of(recipe.point)} have values that are NaN "
+                "or infinite; they count as 0."
+            )
+        return
+    whole = space.forward(np.ones((1, space.n_points)))[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.nan_to_num(np.abs(bad / whole))
+    touched = np.flatnonzero(shares > 0)
+    if not len(touched):
+        return
+    how = "are left out of the average" if recipe.omit_nonfinite else "count as 0"
+    warn(
+        f"{source_name}: values that are NaN or infinite {how}; {column}s touched, with the share of their values: "
+        f"{_with_shares(touched, shares, names, '.1%')}."
+    )
+
+
+def _blank_uncovered(
+    values: NDArray,
+    least: float,
+    coverage: tuple[NDArray, NDArray],
+    source_name: str,
+    column: str,
+    names: Sequence[str],
+) -> None:
+    """Put NaN into the columns that an image covers less than `min_coverage` asks."""
+    expected, found = coverage
+    with np.errstate(invalid="ignore", divide="ignore"):
+        poor = np.flatnonzero(~(found / expected >= least))
+    if not len(poor):
+        return
+    values[:, poor] = np.nan
+    shares = found / np.maximum(expected, 1)
+    warn(
+        f"{source_name}: {len(poor)} {column}s are covered less than min_coverage={least:g}; "
+        f"their columns are NaN: {_with_shares(poor, shares, names, '.0%')}."
+    )
+
+
+def _with_shares(columns: NDArray[np.intp], shares: NDArray, names: Sequence[str], style: str) -> str:
+    some = ", ".join(f"{names[i]!r} ({shares[i]:{style}})" for i in columns[:N_NAMED])
+    return some + (f" and {len(columns) - N_NAMED} more" if len(columns) > N_NAMED else "")
