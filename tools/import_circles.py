@@ -19,7 +19,6 @@ Graph = dict[str, set[str]]
 # Circles that are being mended, as sets of modules. May only shrink.
 ALLOWED: list[set[str]] = [
     {"brainsieve.reporting.masker_report", "brainsieve.reporting.surface_pictures"},
-    {"brainsieve.surface.files", "brainsieve.surface.meshes"},
 ]
 
 

@@ -32,6 +32,10 @@ def _next_step(found: int, required: int) -> str:
     return ""
 
 
+class NoImageError(ValueError, TypeError):
+    """A list of images is empty: some of the field's code catches the one, some the other."""
+
+
 class MeshDimensionError(ValueError):
     """Two surface meshes differ in their parts or in their numbers of vertices."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import re
 from typing import Any
 
@@ -11,8 +10,10 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
+from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import read_all
 from brainsieve.exceptions import DimensionError
+from brainsieve.image.checks import a_number
 from brainsieve.image.forms import Arrays, ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.formulas import evaluated
 from brainsieve.image.headers import narrowed, nifti_image
@@ -83,8 +84,8 @@ def _form_and_arrays(img: Any) -> tuple[ImageForm, Arrays]:
     """The form of an image and the array of each of its parts."""
     if isinstance(img, SpatialImage) and len(img.shape) > 4:
         # More axes than space and samples: for a formula they are an array as any.
-        first = img.slicer[(slice(None),) * 3 + (0,) * (len(img.shape) - 3)]
-        return opened(first)[1], {"volume": get_data(img)}
+        shape: Any = img.shape[:3]
+        return VolumeForm(VoxelGrid(shape, img.affine), img.header), {"volume": get_data(img)}
     source, form = opened(img)
     if isinstance(form, VolumeForm) and is_one_image(img):
         return form, {"volume": get_data(img)}
@@ -162,17 +163,16 @@ def crop_img(
     offset : tuple of 3 slice
         If `return_offset`.
     """
-    if not (isinstance(rtol, numbers.Real) and rtol >= 0):
-        raise ValueError(f"rtol must be a share of the largest value, not negative; {rtol!r} was given.")
-    img = check_niimg(img)
-    data = get_data(img)
+    a_number("rtol", rtol, 0)
+    given = check_niimg(img)
+    data = get_data(given)
     if data.ndim > 4:
         raise DimensionError(data.ndim, 4)
     box = _box_of(_largest_of_samples(data), rtol, pad)
-    affine = img.affine.copy()
-    affine[:3, 3] = nib.affines.apply_affine(img.affine, [part.start for part in box])
+    affine = given.affine.copy()
+    affine[:3, 3] = nib.affines.apply_affine(given.affine, [part.start for part in box])
     part = np.array(data[box]) if copy else data[box]
-    cropped = new_img_like(img, part, affine, copy_header)
+    cropped = new_img_like(given, part, affine, copy_header)
     return (cropped, box) if return_offset else cropped
 
 

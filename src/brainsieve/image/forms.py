@@ -23,6 +23,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.mesh_smoothing import surface_smoothing
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
+from brainsieve.exceptions import NoImageError
 from brainsieve.image.headers import narrowed, nifti_image
 from brainsieve.surface.images import image_on
 from brainsieve.surface.meshes import PolyMesh, polymesh
@@ -55,6 +56,10 @@ class ImageForm(ABC):
     @abstractmethod
     def image_of(self, arrays: Arrays, copy_header: bool = True) -> Any:
         """An image of the arrays of its parts."""
+
+    def one_sample(self, values: NDArray) -> NDArray:
+        """Values (1, n_points) as those of one sample picked out of several."""
+        return values[0]
 
     @abstractmethod
     def smoothing(self, fwhm: Any) -> list[SpatialOperator]:
@@ -102,6 +107,10 @@ class SurfaceForm(ImageForm):
     def values(self, arrays: Arrays) -> NDArray:
         return np.concatenate([arrays[part].T for part in self.domain.spans], axis=-1)
 
+    def one_sample(self, values: NDArray) -> NDArray:
+        # As in the peer: the sample axis stays.
+        return values
+
     def image_of(self, arrays: Arrays, copy_header: bool = True) -> Any:
         return image_on(self.domain, self.mesh, self.values(arrays).T)
 
@@ -135,6 +144,8 @@ def opened(imgs: Any, *, join_4d: bool = True, wildcards: bool = True) -> tuple[
     """
     if not is_one_image(imgs):
         imgs = list(flattened(imgs))
+        if not imgs:
+            raise NoImageError("The list of images is empty (or the generator was used up before).")
     first = imgs[0] if isinstance(imgs, list) and imgs else imgs
     if is_surface_image(first):
         surface = open_surface(imgs)

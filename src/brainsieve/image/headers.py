@@ -18,7 +18,7 @@ def nifti_image(
     Parameters
     ----------
     data : array
-        bool becomes uint8, float16 float32: NIfTI has neither.
+        bool becomes uint8, float16 float32, long double float64: NIfTI has no such types that all can read.
     affine : array of shape (4, 4)
     header : nibabel header, optional
         Default: an empty one.
@@ -63,6 +63,9 @@ def storable(data: NDArray) -> NDArray:
         return data.astype(np.uint8)
     if data.dtype == np.float16:
         return data.astype(np.float32)
+    # Which long doubles a file can hold depends on the machine that wrote it.
+    if data.dtype.kind == "f" and data.dtype.itemsize > 8:
+        return data.astype(np.float64)
     return data.astype(data.dtype.newbyteorder("="), copy=False)
 
 

@@ -79,7 +79,7 @@ def iter_samples(source: Source, form: ImageForm) -> Iterator[Any]:
     with streamed(source, whole_samples=True, limit_blas=False) as blocks:
         for block in blocks:
             for row in block.values:
-                yield form.image(np.array(row))
+                yield form.image(form.one_sample(np.array(row)[None]))
 
 
 def _with_dimensions(img: Any, ensure_ndim: int | None, atleast_4d: bool) -> Any:

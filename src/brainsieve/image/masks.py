@@ -38,6 +38,8 @@ def read_mask(
     source, form = opened(mask_img)
     where = f"{name} ({source.name})"
     if source.n_samples != 1:
+        if isinstance(form, SurfaceForm):
+            raise ValueError(f"{where} has {source.n_samples} samples; a mask has one.")
         raise DimensionError(4, 3, where)
     mask = binary(read_all(source)[0], where, form.point)
     if not allow_empty and not mask.any():

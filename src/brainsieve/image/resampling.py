@@ -19,6 +19,7 @@ from brainsieve.engine.source import streamed, value_range
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, resample
 from brainsieve.exceptions import BoundingBoxError
+from brainsieve.image.checks import a_flag, one_of
 from brainsieve.image.forms import VolumeForm, opened
 from brainsieve.image.loading import check_niimg, get_data, new_img_like
 from brainsieve.image.writing import SampleWriter
@@ -83,18 +84,16 @@ def resample_img(
     BoundingBoxError
         If image and target do not overlap.
     """
-    if interpolation not in SPLINE_ORDERS:
-        raise ValueError(
-            f"interpolation must be one of {', '.join(map(repr, SPLINE_ORDERS))}; {interpolation!r} was given."
-        )
+    one_of("interpolation", interpolation, tuple(SPLINE_ORDERS))
+    one_of("order", order, ("F", "C"))
+    for name, flag in {"clip": clip, "force_resample": force_resample}.items():
+        a_flag(name, flag)
     if target_affine is None and target_shape is not None:
         raise ValueError(
             "target_shape needs a target_affine of shape (4, 4), which says where the grid starts."
         )
     if isinstance(fill_value, str) or not np.isscalar(fill_value):
         raise TypeError(f"fill_value must be a number; {fill_value!r} was given.")
-    if order not in ("F", "C"):
-        raise ValueError(f"order must be 'F' or 'C'; {order!r} was given.")
     source, form = opened_volume(img)
     target = (
         form.domain

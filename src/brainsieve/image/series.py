@@ -14,7 +14,7 @@ from brainsieve.caching import cached_for_images
 from brainsieve.engine.source import open_source, streamed
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.sequence import SequenceSource
-from brainsieve.exceptions import DimensionError
+from brainsieve.exceptions import DimensionError, NoImageError
 from brainsieve.image.forms import ImageForm, flattened, is_one_image, opened
 from brainsieve.image.headers import cast, cast_dtype
 from brainsieve.image.loading import iter_samples
@@ -67,10 +67,12 @@ def index_img(imgs: ImagesLike, index: Any) -> Any:
         ) from None
     needed = np.unique(chosen)
     values = read_samples(source, needed)
+    if np.ndim(chosen) == 0:
+        return form.image(form.one_sample(values))
     # A list in order is what was read, without another copy.
     if not np.array_equal(needed, chosen):
         values = values[np.searchsorted(needed, chosen)]
-    return form.image(values[0] if np.ndim(chosen) == 0 and values.ndim == 2 else values)
+    return form.image(values)
 
 
 def read_samples(source: Source, needed: NDArray[np.intp]) -> NDArray:
@@ -92,8 +94,9 @@ def read_samples(source: Source, needed: NDArray[np.intp]) -> NDArray:
 def _index(index: Any) -> Any:
     if hasattr(index, "to_numpy"):
         index = index.to_numpy()
-        # A frame of one column is a list of what is in it.
-        return index[:, 0] if index.ndim == 2 and index.shape[1] == 1 else index
+        if index.ndim == 2 and index.shape[1] != 1:
+            raise IndexError(f"a frame of one column picks samples, not of {index.shape[1]}")
+        return index.reshape(len(index))
     return np.asarray(index) if isinstance(index, list | tuple) and len(index) else index
 
 
@@ -200,7 +203,7 @@ def _image_list(niimgs: Any) -> list[Any]:
         return matches
     images = [niimgs] if is_one_image(niimgs) else list(flattened(niimgs))
     if not images:
-        raise ValueError("niimgs is empty; give at least one image.")
+        raise NoImageError("niimgs is empty; give at least one image.")
     return images
 
 

@@ -23,6 +23,8 @@ from brainsieve.engine.temporal.operator import (
     normalize_standardize,
     plan_cleaning,
 )
+from brainsieve.exceptions import NoImageError
+from brainsieve.image.checks import a_count, a_flag, a_number
 from brainsieve.image.forms import ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.masks import plural, read_mask
 from brainsieve.image.resampling import resample_img, target_grid
@@ -63,8 +65,12 @@ def smooth_img(
     if not is_one_image(imgs):
         if output_file is not None:
             raise ValueError("output_file is for one image; imgs is a sequence.")
-        return [smooth_img(img, fwhm) for img in imgs]  # type: ignore[union-attr, arg-type]
-    source, form = opened(imgs)
+        return [_smoothed(img, fwhm) for img in imgs]  # type: ignore[union-attr]
+    return _smoothed(imgs, fwhm, output_file)
+
+
+def _smoothed(img: Any, fwhm: Any, output_file: PathLike | None = None) -> Any:
+    source, form = opened(img)
     steps = form.smoothing(fwhm)
     n_samples = None if source.is_single else source.n_samples
     dtype = _working_dtype(source)
@@ -126,7 +132,7 @@ def mean_img(
         n_images += 1
         small = small and is_small
     if form is None:
-        raise ValueError("imgs is empty; give at least one image.")
+        raise NoImageError("imgs is empty; give at least one image.")
     return form.image((total / n_images).astype(np.float32 if small else np.float64), copy_header)
 
 
@@ -295,13 +301,13 @@ def _clean_settings(
     sample_mask = others.pop("sample_mask", None)
     standardize_confounds = bool(others.pop("standardize_confounds", True))
     settings = CleaningSettings(
-        detrend=bool(detrend),
+        detrend=a_flag("detrend", detrend),
         standardize=normalize_standardize(standardize),
         standardize_confounds=standardize_confounds,
         low_pass=low_pass,
         high_pass=high_pass,
         t_r=t_r,
-        ensure_finite=bool(ensure_finite),
+        ensure_finite=a_flag("ensure_finite", ensure_finite),
         header_t_r=source.tr,
         **clean_args_to_settings(others),
     )
@@ -337,6 +343,9 @@ def high_variance_confounds(
     -----
     After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
     """
+    a_count("n_confounds", n_confounds)
+    a_number("percentile", percentile, 0, 100)
+    a_flag("detrend", detrend)
     source, form = opened_series(imgs)
     inside = None
     if mask_img is not None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import read_all
+from brainsieve.image.checks import a_count
 from brainsieve.image.forms import Arrays, ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.loading import check_niimg, get_data, new_img_like
 from brainsieve.image.masks import components, largest_component, read_mask
@@ -63,7 +64,7 @@ def threshold_img(
     UserWarning
         If no value reaches the threshold.
     """
-    least = _checked_cluster_size(cluster_threshold)
+    least = a_count("cluster_threshold", cluster_threshold)
     checked_threshold(threshold, two_sided)
     form, arrays = _arrays_of(img, copy)
     inside = None if mask_img is None else _mask_arrays(mask_img, form)
@@ -208,14 +209,6 @@ def _grid_image(grid: VoxelGrid) -> nib.Nifti1Image:
     return nib.Nifti1Image(np.broadcast_to(np.zeros(1, np.uint8), grid.shape), grid.affine)
 
 
-def _checked_cluster_size(size: Any) -> int:
-    if isinstance(size, bool | np.bool_) or not isinstance(size, numbers.Integral):
-        raise TypeError(f"cluster_threshold is a number of voxels or vertices; {size!r} was given.")
-    if size < 0:
-        raise ValueError(f"cluster_threshold is a number of voxels or vertices; {size!r} was given.")
-    return int(size)
-
-
 def _drop_small_clusters(arrays: Arrays, form: ImageForm, least: int) -> None:
     """Set clusters of fewer than `least` points to 0, in place."""
     n_dimensions = 3 if isinstance(form, VolumeForm) else 1
@@ -248,8 +241,12 @@ def largest_connected_component_img(imgs: NiimgsLike) -> Any:
         If an image is 0 everywhere.
     """
     if not is_one_image(imgs):
-        return [largest_connected_component_img(img) for img in imgs]  # type: ignore[union-attr]
-    img = check_niimg(imgs, ensure_ndim=3)
+        return [_largest(img) for img in imgs]  # type: ignore[union-attr]
+    return _largest(imgs)
+
+
+def _largest(img: Any) -> Any:
+    img = check_niimg(img, ensure_ndim=3)
     data = get_data(img)
     finite = np.isfinite(data)
     if not finite.all():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.engine.source import read_all
-from brainsieve.exceptions import DimensionError, MaskWarning
+from brainsieve.exceptions import DimensionError, MaskWarning, NoImageError
+from brainsieve.image.checks import a_flag, a_number
 from brainsieve.image.forms import VolumeForm, is_one_image
 from brainsieve.image.masks import binary, largest_component
 from brainsieve.image.resampling import opened_volume
@@ -138,7 +138,7 @@ def compute_multi_brain_mask(
     """
     images = list(_several(target_imgs))
     if not images:
-        raise ValueError("target_imgs is empty; give at least one image.")
+        raise NoImageError("target_imgs is empty; give at least one image.")
     grids = [opened_volume(img)[1].domain for img in images]
     for i, grid in enumerate(grids):
         if grid != grids[0]:
@@ -192,12 +192,8 @@ def intersect_masks(
     ValueError
         If there is no mask, one is not binary or on another grid, or the threshold is not a share.
     """
-    if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
-        raise TypeError(f"threshold is a share, from 0 to 1; {threshold!r} was given.")
-    if not isinstance(connected, bool | np.bool_):
-        raise TypeError(f"connected must be True or False; {connected!r} was given.")
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold is a share, from 0 to 1; {threshold} was given.")
+    a_number("threshold", threshold, 0, 1)
+    a_flag("connected", connected)
     votes: NDArray[np.int64] | None = None
     first: VolumeForm | None = None
     n_masks = 0
@@ -215,7 +211,7 @@ def intersect_masks(
         votes += binary(read_all(source)[0], f"Mask {i} ({source.name})")
         n_masks = i + 1
     if first is None or votes is None:
-        raise ValueError("mask_imgs is empty; give at least one mask.")
+        raise NoImageError("mask_imgs is empty; give at least one mask.")
     # Just below 1, so that "more than all" is "all".
     needed = min(threshold, 1 - 1e-7) * n_masks
     mask = first.domain.unflatten(votes > needed)

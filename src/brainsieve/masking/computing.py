@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -16,6 +15,7 @@ from scipy import ndimage
 from brainsieve import datasets
 from brainsieve.caching import cached_for_images
 from brainsieve.exceptions import MaskWarning
+from brainsieve.image.checks import a_count, a_flag, a_number, one_of
 from brainsieve.image.forms import VolumeForm, is_one_image
 from brainsieve.image.loading import new_img_like
 from brainsieve.image.masks import largest_component
@@ -82,6 +82,8 @@ def compute_epi_mask(
         If there is no gap (the image is constant, or empty), or no voxel is left.
     """
     _check_opening(opening, connected)
+    a_number("lower_cutoff", lower_cutoff)
+    a_number("upper_cutoff", upper_cutoff)
     if not 0 <= lower_cutoff < upper_cutoff <= 1:
         raise ValueError(
             "lower_cutoff and upper_cutoff must be 0 <= lower < upper <= 1; "
@@ -176,10 +178,7 @@ def compute_background_mask(
         uint8.
     """
     _check_opening(opening, connected)
-    if isinstance(border_size, bool) or not isinstance(border_size, numbers.Integral):
-        raise TypeError(f"border_size must be a whole number of voxels; {border_size!r} was given.")
-    if border_size < 1:
-        raise ValueError(f"border_size must be at least one voxel; {border_size!r} was given.")
+    a_count("border_size", border_size, least=1)
     options: dict[str, Any] = dict(
         border_size=border_size,
         connected=connected,
@@ -254,10 +253,8 @@ def compute_brain_mask(
     mask to differ by a voxel here and there.
     """
     _check_opening(opening, connected)
-    if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
-        raise TypeError(f"threshold must be a number; {threshold!r} was given.")
-    if mask_type not in MASK_TYPES:
-        raise ValueError(f"mask_type must be one of {', '.join(MASK_TYPES)}; {mask_type!r} was given.")
+    a_number("threshold", threshold)
+    one_of("mask_type", mask_type, MASK_TYPES)
     options: dict[str, Any] = dict(
         threshold=threshold, connected=connected, opening=opening, mask_type=mask_type
     )
@@ -281,19 +278,19 @@ def _brain_mask(
 
 
 def _check_opening(opening: Any, connected: Any) -> None:
-    if not isinstance(opening, bool | np.bool_ | numbers.Integral):
-        raise TypeError(f"opening must be a number of iterations or a bool; {opening!r} was given.")
-    if opening < 0:  # type: ignore[operator]
-        raise ValueError(f"opening must not be negative; {opening!r} was given.")
-    if not isinstance(connected, bool | np.bool_):
-        raise TypeError(f"connected must be True or False; {connected!r} was given.")
+    if not isinstance(opening, bool | np.bool_):
+        a_count("opening", opening)
+    a_flag("connected", connected)
 
 
 def _mean_volume(img: Any, target_affine: Any, target_shape: Any) -> nib.Nifti1Image:
     """The mean of an image over time; of several, over all their samples."""
     # A sequence in a list is one image for `mean_img`, each sample of it with equal weight.
     runs: Any = img if is_one_image(img) else [list(img)]
-    return mean_img(runs, target_affine=target_affine, target_shape=target_shape)
+    mean = mean_img(runs, target_affine=target_affine, target_shape=target_shape)
+    if not isinstance(mean, nib.Nifti1Image):
+        raise TypeError(f"Masks are computed of volumes; {type(mean).__name__} was given.")
+    return mean
 
 
 def _border(volume: NDArray, size: int) -> NDArray:

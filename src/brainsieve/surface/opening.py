@@ -45,7 +45,9 @@ def open_surface(imgs: Any) -> SurfaceSource:
 
 def is_surface_image(img: Any) -> bool:
     """Whether an object has the parts of a surface image or of its data."""
-    return isinstance(getattr(getattr(img, "data", img), "parts", None), dict)
+    parts = getattr(getattr(img, "data", img), "parts", None)
+    # Meshes have parts too, but no values.
+    return isinstance(parts, dict) and all(hasattr(values, "dtype") for values in parts.values())
 
 
 def _source_of(images: Sequence[Any], shape: tuple[int, ...]) -> SurfaceSource:
