@@ -219,6 +219,9 @@ class SumSink(Sink):
             assert self._of_ones is not None
             offset = 0.0 if self.offset is None else self.offset
             self.values[...] = self._restored(self.values + offset, self._of_ones - self._missing) - offset
+        if self.request.omit_nonfinite and self._of_ones is not None:
+            # A feature without a point is the mean of none, whether or not NaN was met elsewhere.
+            self.values[:, self._of_ones == 0] = np.nan
         if self._ranges is not None and self._ranges.solution is not None:
             self.values[...] = self.values @ self._ranges.solution
             if self.offset is not None:

@@ -1,0 +1,246 @@
+"""Features of the engine together: every source × operator × precision × option × samples, against a dense twin.
+
+Each works alone; faults lived where two meet (the file's constant in ranges of points, what is not finite under
+an intercept, clipping of deviations). The product is small enough to be run whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import sparse
+
+from brainsieve.engine.domain import VoxelGrid
+from brainsieve.engine.extract import Request, extract, stream
+from brainsieve.engine.source import Block, Source, open_source
+from brainsieve.engine.spatial.average import SparseOperator
+from brainsieve.engine.spatial.least_squares import LeastSquares
+from brainsieve.engine.spatial.operator import Chain
+from brainsieve.engine.spatial.reduce import Reduce
+from brainsieve.engine.spatial.select import Select
+from brainsieve.engine.temporal.operator import CleaningSettings, plan_cleaning
+
+GRID = VoxelGrid((4, 3, 5), np.diag([2.0, 2, 2, 1]))
+P, T = GRID.n_points, 9
+RNG = np.random.default_rng(7)
+# Empty at the end: a region that lies outside the image.
+CODES = RNG.integers(-1, 4, P)
+N_REGIONS = 5
+
+# -- operators, and what they mean ---------------------------------------------------------------------------
+
+# Rows sum to 1 and overshoot, as weights of splines do.
+SHARP = sparse.csr_array(3.0 * np.eye(P) - 2.0 * np.roll(np.eye(P), 1, axis=1))
+MEANS = np.stack([(CODES == f) / max(1, (CODES == f).sum()) for f in range(N_REGIONS)])
+WEIGHTS = MEANS @ SHARP.toarray()
+MAPS = RNG.normal(size=(4, P)) * (RNG.random((4, P)) < 0.6)
+POINTS = RNG.permutation(P)[:17]
+
+
+def reduced(x):
+    """Medians of regions, each written out; NaN where there is no point."""
+    regions = [x[:, CODES == f] for f in range(N_REGIONS)]
+    none = np.full(len(x), np.nan)
+    return np.stack([np.median(r, axis=1) if r.shape[1] else none for r in regions], axis=1)
+
+
+OPERATORS = {
+    "select": (Select(POINTS, P), lambda x: x[:, POINTS]),
+    "average": (SparseOperator(sparse.csr_array(WEIGHTS)), lambda x: x @ WEIGHTS.T),
+    "sharp": (Chain([SparseOperator(SHARP), SparseOperator(MEANS)]), lambda x: x @ WEIGHTS.T),
+    "maps": (LeastSquares.from_maps(MAPS), lambda x: np.linalg.lstsq(MAPS.T, x.T, rcond=None)[0].T),
+    "reduce": (Reduce.from_codes(CODES, N_REGIONS, "median"), reduced),
+    "sharp reduce": (
+        Chain([SparseOperator(SHARP), Reduce.from_codes(CODES, N_REGIONS, "median")]),
+        lambda x: reduced(x @ SHARP.toarray().T),
+    ),
+}
+OPTIONS = {
+    name: ("neither", "clip", "omit") if name in ("select", "average", "sharp") else ("neither", "clip")
+    for name in OPERATORS
+}
+
+
+def dense_twin(values, name, option, kept, clean):
+    """What a request means, on the whole run in float64."""
+    x = values[kept]
+    finite = np.isfinite(x)
+    zeroed = np.where(finite, x, 0.0)
+    low, high = min(zeroed.min(), 0), max(zeroed.max(), 0)
+    if option == "omit" and name == "select":
+        out = np.where(finite[:, POINTS], x[:, POINTS], np.nan)
+    elif option == "omit":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            left = finite.astype(float) @ WEIGHTS.T
+            left[np.abs(left) < 1e-12] = np.nan
+            out = zeroed @ WEIGHTS.T / left * WEIGHTS.sum(axis=1)
+    elif option == "clip" and name == "sharp reduce":
+        out = reduced(np.clip(zeroed @ SHARP.toarray().T, low, high))
+    else:
+        out = OPERATORS[name][1](zeroed)
+    if option == "clip":
+        out = np.clip(out, low, high)
+    if clean:
+        out = out - out.mean(axis=0)
+        spread = out.std(axis=0, ddof=1)
+        out = out / np.where(spread > 1e-9, spread, np.inf)
+    return out
+
+
+# -- sources -------------------------------------------------------------------------------------------------
+
+
+class PointsFirst(Source):
+    """A file in which time runs fastest, in blocks of 23 points."""
+
+    points_first = True
+
+    def __init__(self, stored, slope, inter):
+        self.domain, self.n_samples, self.slope, self.inter = GRID, T, slope, inter
+        self._by_point = np.ascontiguousarray(stored.T)
+        self.dtype = self._by_point.dtype
+
+    def blocks(self, samples_per_block=None, samples=None):
+        for start in range(0, P, 23):
+            part = slice(start, min(start + 23, P))
+            yield Block(slice(0, T), part, self._by_point[part].T)
+
+    @property
+    def identity(self):
+        return "points first"
+
+
+def samples_first(stored, slope, inter, path):
+    header = nib.Nifti1Header(endianness=stored.dtype.byteorder.replace("=", "<").replace("|", "<"))
+    header.set_data_dtype(stored.dtype)
+    header.set_data_shape((*GRID.shape, T))
+    header.set_sform(GRID.affine, 1)
+    header["scl_slope"], header["scl_inter"] = slope, inter
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    path.write_bytes(header.binaryblock + bytes(4) + stored.tobytes())
+    return open_source(path)
+
+
+def stored_values(dtype, with_nan):
+    stored = RNG.normal(900, 60, (T, P)).astype(dtype)
+    if with_nan:
+        stored[1, CODES == 2] = np.nan  # a whole region, once
+        stored[4, :3] = np.inf
+        stored[:, 11] = -np.inf  # a point that never has a value
+        stored[0, 7], stored[8, 30] = np.nan, np.nan
+    return stored
+
+
+STORED = [(dtype, False) for dtype in ("<i2", "<u2", "<f4", "<f8", ">i2", ">f4")]
+STORED += [(dtype, True) for dtype in ("<f4", "<f8", ">f4")]
+SCALINGS = [(1.0, 0.0), (0.25, 40.0), (0.5, -900.0)]
+KEPT = {"all samples": None, "some samples": np.array([1, 2, 4, 7, 8])}
+
+
+@functools.cache
+def plan(kept, clean):
+    settings = CleaningSettings(standardize="zscore_sample" if clean else None)
+    return plan_cleaning(T, settings, sample_mask=None if kept is None else np.array(kept))
+
+
+def requests_of(name, option, kept, dtype, several):
+    """(operator, option, samples, dtype, clean) of each request of a pass."""
+    asked = [(name, option, kept, dtype, False)]
+    if several:
+        other = np.array([0, 3, 4, 5, 6, 7])
+        asked += [
+            ("average", "neither", other, np.float64, True),
+            ("average", "neither", None, np.float64, False),
+        ]
+        asked += [("maps", "neither", kept, np.float32, True)]
+    return asked
+
+
+@pytest.mark.parametrize("scaling", SCALINGS, ids=str)
+@pytest.mark.parametrize("dtype, with_nan", STORED, ids=lambda v: {True: "nan", False: "finite"}.get(v, v))
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+def test_what_is_extracted_is_the_dense_twin(scaling, dtype, with_nan, points_first, tmp_path):
+    stored = stored_values(dtype, with_nan)
+    native = stored.astype(stored.dtype.newbyteorder("="))
+    source = (
+        PointsFirst(native, *scaling)
+        if points_first
+        else samples_first(stored, *scaling, tmp_path / "run.nii")
+    )
+    assert (source.slope, source.inter) == scaling
+    values = stored.astype(np.float64) * scaling[0] + scaling[1]
+    asked_for = ((name, option) for name in OPERATORS for option in OPTIONS[name])
+    for i, ((name, option), samples, held) in enumerate(
+        itertools.product(asked_for, KEPT, (np.float32, np.float64))
+    ):
+        # One request alone and several in turn, so that each operator and option meets both.
+        asked = requests_of(name, option, KEPT[samples], held, several=bool((i + i // 2) % 2))
+        requests = [
+            Request(
+                OPERATORS[operator][0],
+                plan(None if kept is None else tuple(kept), clean),
+                np.dtype(dtype_),
+                clip=what == "clip",
+                omit_nonfinite=what == "omit",
+                watched=np.arange(P),
+            )
+            for operator, what, kept, dtype_, clean in asked
+        ]
+        answers = extract(source, requests, n_threads=1)
+        for (operator, what, kept, dtype_, clean), answer in zip(asked, answers, strict=True):
+            rows = np.arange(T) if kept is None else kept
+            expected = dense_twin(values, operator, what, rows, clean)
+            # float32 has seven digits; what stands for NaN in float32 files is rounded to it, too.
+            narrow = dtype_ == np.float32 or "f4" in dtype
+            largest = 1.0 if clean else np.abs(np.where(np.isfinite(values), values, 0)).max()
+            tolerance = ((1e-5 if clean else 3e-6) if narrow else 1e-10) * largest
+            where = f"{operator} {what} {samples} {dtype_.__name__} clean={clean} of {len(asked)}"
+            assert answer.values.dtype == dtype_, where
+            assert_within(answer.values, expected, tolerance, where)
+            x = values[rows]
+            assert np.array_equal(answer.has_data, (np.isfinite(x) & (x != 0)).any(axis=0)), where
+        needed = np.unique(np.concatenate([np.arange(T) if a[2] is None else a[2] for a in asked]))
+        counted = answers[0].n_nonfinite
+        assert np.array_equal(
+            np.zeros(P) if counted is None else counted, (~np.isfinite(values[needed])).sum(axis=0)
+        )
+
+
+def assert_within(found, expected, tolerance, where):
+    assert found.shape == expected.shape, where
+    assert np.array_equal(np.isnan(found), np.isnan(expected)), where
+    assert np.nanmax(np.abs(found - expected)) <= tolerance, where
+
+
+@pytest.mark.parametrize("block", [1, 4, 100])
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+@pytest.mark.parametrize("scaling", SCALINGS, ids=str)
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+def test_streamed_features_are_those_of_the_run(block, points_first, scaling, dtype, tmp_path):
+    stored = stored_values(dtype, dtype == "<f4")
+    source = (
+        PointsFirst(stored, *scaling)
+        if points_first
+        else samples_first(stored, *scaling, tmp_path / "run.nii")
+    )
+    values = stored.astype(np.float64) * scaling[0] + scaling[1]
+    for name, held in itertools.product(OPERATORS, (np.float32, np.float64)):
+        for option in OPTIONS[name]:
+            request = Request(OPERATORS[name][0], None, np.dtype(held), option == "clip", option == "omit")
+            parts = list(stream(source, request, block))
+            assert [len(part) for part in parts] == [min(block, T - i) for i in range(0, T, block)]
+            expected = dense_twin(values, name, option, np.arange(T), clean=False)
+            assert_within(np.vstack(parts), expected, 3e-6 * 900, f"{name} {option}")
+
+
+@pytest.mark.parametrize("name", ["maps", "reduce", "sharp reduce"])
+def test_operators_that_have_no_share_of_finite_points_refuse_omit(name):
+    source = PointsFirst(stored_values("<f4", True), 1.0, 0.0)
+    with pytest.raises(ValueError, match="omit_nonfinite is for averages and selections"):
+        extract(source, [Request(OPERATORS[name][0], omit_nonfinite=True)])
+    with pytest.raises(ValueError, match="omit_nonfinite is for averages and selections"):
+        stream(source, Request(OPERATORS[name][0], omit_nonfinite=True), 2)
