@@ -35,7 +35,7 @@ N_REGIONS = 5
 
 # Rows sum to 1 and overshoot, as weights of splines do.
 SHARP = sparse.csr_array(3.0 * np.eye(P) - 2.0 * np.roll(np.eye(P), 1, axis=1))
-MEANS = np.stack([(CODES == f) / max(1, (CODES == f).sum()) for f in range(N_REGIONS)])
+MEANS = np.stack([(f == CODES) / max(1, (f == CODES).sum()) for f in range(N_REGIONS)])
 WEIGHTS = MEANS @ SHARP.toarray()
 MAPS = RNG.normal(size=(4, P)) * (RNG.random((4, P)) < 0.6)
 POINTS = RNG.permutation(P)[:17]
@@ -43,7 +43,7 @@ POINTS = RNG.permutation(P)[:17]
 
 def reduced(x):
     """Medians of regions, each written out; NaN where there is no point."""
-    regions = [x[:, CODES == f] for f in range(N_REGIONS)]
+    regions = [x[:, f == CODES] for f in range(N_REGIONS)]
     none = np.full(len(x), np.nan)
     return np.stack([np.median(r, axis=1) if r.shape[1] else none for r in regions], axis=1)
 
@@ -127,8 +127,10 @@ def samples_first(stored, slope, inter, path):
 
 def stored_values(dtype, with_nan):
     stored = RNG.normal(900, 60, (T, P)).astype(dtype)
+    # What is stored as 0 is a value under an intercept, and a value may be 0 that is not stored as 0.
+    stored[:, 13], stored[:, 19] = 0, 1800
     if with_nan:
-        stored[1, CODES == 2] = np.nan  # a whole region, once
+        stored[1, WEIGHTS[2] != 0] = np.nan  # all that a region weighs, once
         stored[4, :3] = np.inf
         stored[:, 11] = -np.inf  # a point that never has a value
         stored[0, 7], stored[8, 30] = np.nan, np.nan
@@ -137,7 +139,8 @@ def stored_values(dtype, with_nan):
 
 STORED = [(dtype, False) for dtype in ("<i2", "<u2", "<f4", "<f8", ">i2", ">f4")]
 STORED += [(dtype, True) for dtype in ("<f4", "<f8", ">f4")]
-SCALINGS = [(1.0, 0.0), (0.25, 40.0), (0.5, -900.0)]
+# Headers hold these as float32: -40.7 / 0.3, which stands for 0, is then inexact.
+SCALINGS = [(1.0, 0.0), (float(np.float32(0.3)), float(np.float32(40.7))), (0.5, -900.0)]
 KEPT = {"all samples": None, "some samples": np.array([1, 2, 4, 7, 8])}
 
 
@@ -158,6 +161,11 @@ def requests_of(name, option, kept, dtype, several):
         ]
         asked += [("maps", "neither", kept, np.float32, True)]
     return asked
+
+
+@pytest.fixture(autouse=True)
+def blocks_of_four_samples(monkeypatch):
+    monkeypatch.setattr("brainsieve.engine.source.file.BUFFER_BYTES", 4 * 8 * P)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS, ids=str)
@@ -244,3 +252,18 @@ def test_operators_that_have_no_share_of_finite_points_refuse_omit(name):
         extract(source, [Request(OPERATORS[name][0], omit_nonfinite=True)])
     with pytest.raises(ValueError, match="omit_nonfinite is for averages and selections"):
         stream(source, Request(OPERATORS[name][0], omit_nonfinite=True), 2)
+
+
+@pytest.mark.parametrize("held", [np.float32, np.float64])
+def test_what_varies_by_the_rounding_of_the_files_dtype_is_constant(held):
+    """1e-8 of a value is signal in a file of float64, and noise in one of float32."""
+    clean = plan_cleaning(T, CleaningSettings(standardize="zscore_sample"))
+    request = Request(OPERATORS["average"][0], clean, np.dtype(held))
+    wiggle = 1000 * (1 + 1e-8 * RNG.normal(size=(T, P)))
+    (fine,) = extract(PointsFirst(wiggle, 1.0, 0.0), [Request(request.space, clean)])
+    np.testing.assert_allclose(fine.values[:, :4].std(axis=0, ddof=1), 1)
+    steps = np.where(
+        RNG.random((T, P)) < 0.5, np.float32(1000), np.nextafter(np.float32(1000), np.float32(2000))
+    )
+    (coarse,) = extract(PointsFirst(steps, 1.0, 0.0), [request])
+    np.testing.assert_array_equal(coarse.values, 0)
