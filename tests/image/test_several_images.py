@@ -183,6 +183,31 @@ def test_a_run_that_is_cut_short_gives_what_is_there_but_never_silently_all(name
         calls[name]()
 
 
+def test_one_sample_is_read_without_the_rest_of_a_compressed_file(tmp_path, monkeypatch):
+    from brainsieve.engine.source import streams
+
+    rng = np.random.default_rng(0)
+    run = nib.Nifti1Image(rng.normal(size=(40, 40, 40, 60)).astype(np.float32), AFFINE)
+    nib.save(run, tmp_path / "run.nii.gz")
+    decoded = []
+    original = streams.decoded
+
+    def counted(read, name):
+        done = original(read, name)
+        decoded.append(done)
+        return done
+
+    monkeypatch.setattr(streams, "decoded", counted)
+    monkeypatch.setattr(streams, "SKIPPED_AT_ONCE", 2**16)
+    assert_array_equal(array(image.index_img(tmp_path / "run.nii.gz", 1)), array(run)[..., 1])
+    first = sum(n for n in decoded if isinstance(n, int))
+    decoded.clear()
+    image.index_img(tmp_path / "run.nii.gz", 59)
+    assert sum(n for n in decoded if isinstance(n, int)) > 59 * 4 * 40**3
+    # Two samples, and what the thread is ahead by.
+    assert first < 12 * 4 * 40**3
+
+
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mgz", ".img"])
 def test_an_opened_image_is_its_own_data_and_not_the_file_it_was_saved_to(suffix, tmp_path):
     kind = nib.MGHImage if suffix == ".mgz" else nib.Nifti1Pair if suffix == ".img" else nib.Nifti1Image

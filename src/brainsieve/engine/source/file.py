@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -97,9 +98,7 @@ class FileSource(Source):
         most = max((stop - start for start, stop in spans), default=1)
         if self._packing or self._opener is not None:
             patience = None if self.is_local else PATIENCE
-            ahead: Any = iter(
-                Ahead(lambda buffers: self._decode(buffers, spans), most * self.layout.sample_bytes, patience)
-            )
+            ahead: Any = iter(Ahead(partial(self._decode, spans), most * self.layout.sample_bytes, patience))
             with closing(ahead):
                 for (start, stop), values in ahead:
                     yield self._block(start, stop, values)
@@ -112,13 +111,16 @@ class FileSource(Source):
         return Block(slice(start, stop), slice(0, self.domain.n_points), values)
 
     def _decode(
-        self, buffers: Iterator[NDArray[np.uint8]], spans: list[tuple[int, int]]
+        self,
+        spans: list[tuple[int, int]],
+        buffers: Iterator[NDArray[np.uint8]],
+        left: Callable[[], bool],
     ) -> Iterator[tuple[tuple[int, int], NDArray]]:
         expected, at = self.layout.expected_bytes, 0
         with self._open() as stream:
             for start, stop in spans:
                 wanted = self.layout.offset + start * self.layout.sample_bytes
-                skip(stream, wanted - at, self.path, expected, at)
+                skip(stream, wanted - at, self.path, expected, at, left)
                 buffer = next(buffers, None)
                 if buffer is None:  # nobody wants more
                     return
@@ -126,9 +128,10 @@ class FileSource(Source):
                 fill(stream, part.data, self.path, expected, wanted)
                 at = wanted + len(part)
                 yield (start, stop), part.view(self.layout.dtype).reshape(stop - start, -1)
-            skip(stream, expected - at, self.path, expected, at)
+            # Who has all samples that were asked for may not wait for the rest: one volume out of many.
+            skip(stream, expected - at, self.path, expected, at, left)
             if self._packing:
-                read_to_end(stream, self.path, None if self.is_local else MOST_BEHIND)
+                read_to_end(stream, self.path, None if self.is_local else MOST_BEHIND, left)
 
     def _open(self) -> Any:
         stream: Any = open_plain(self.path) if self._opener is None else self._opener()

@@ -154,18 +154,22 @@ def decoded(read: Callable[[], Any], name: str) -> Any:
         raise CorruptImageError(f"{name} is corrupt: {error}. Fetch or write it again.") from None
 
 
-def skip(stream: Any, n_bytes: int, name: str, expected: int, at: int) -> None:
-    """Read over bytes of a stream that cannot seek cheaply."""
+def skip(
+    stream: Any, n_bytes: int, name: str, expected: int, at: int, left: Callable[[], bool] = lambda: False
+) -> None:
+    """Read over bytes of a stream that cannot seek cheaply, until nobody waits for it any more (`left`)."""
     buffer = memoryview(bytearray(min(n_bytes, SKIPPED_AT_ONCE)))
     done = 0
-    while done < n_bytes:
+    while done < n_bytes and not left():
         part = buffer[: min(len(buffer), n_bytes - done)]
         fill(stream, part, name, expected, at + done)
         done += len(part)
 
 
-def read_to_end(stream: Any, name: str, most: int | None = None) -> None:
-    """Decode what follows the data: the checksum is behind it.
+def read_to_end(
+    stream: Any, name: str, most: int | None = None, left: Callable[[], bool] = lambda: False
+) -> None:
+    """Decode what follows the data, until nobody waits for it any more (`left`): the checksum is behind it.
 
     Raises
     ------
@@ -174,7 +178,7 @@ def read_to_end(stream: Any, name: str, most: int | None = None) -> None:
     """
     buffer = bytearray(SKIPPED_AT_ONCE)
     behind = 0
-    while n := decoded(lambda: stream.readinto(buffer), name):
+    while not left() and (n := decoded(lambda: stream.readinto(buffer), name)):
         behind += n
         if most is not None and behind > most:
             raise CorruptImageError(
@@ -188,8 +192,8 @@ class Ahead:
     Parameters
     ----------
     produce : callable
-        Called as ``produce(buffers)`` with an iterator of free buffers; yields (tag, array) where the array
-        is a view of the last buffer taken.
+        Called as ``produce(buffers, left)`` with an iterator of free buffers, and a function that tells whether the
+        consumer has left; yields (tag, array) where the array is a view of the last buffer taken.
     buffer_bytes : int
     patience : float, optional
         Seconds to wait for the thread where the consumer stops early. A read from afar may be stalled, and
@@ -198,7 +202,7 @@ class Ahead:
 
     def __init__(
         self,
-        produce: Callable[[Iterator[NDArray[np.uint8]]], Iterator[tuple[Any, NDArray]]],
+        produce: Callable[[Iterator[NDArray[np.uint8]], Callable[[], bool]], Iterator[tuple[Any, NDArray]]],
         buffer_bytes: int,
         patience: float | None = None,
     ) -> None:
@@ -208,6 +212,7 @@ class Ahead:
         for _ in range(N_AHEAD):
             self._free.put(np.empty(buffer_bytes, dtype=np.uint8))
         self._produce = produce
+        self._left = threading.Event()
         self._thread = threading.Thread(target=self._run, name="brainsieve-decode", daemon=True)
 
     def __iter__(self) -> Iterator[tuple[Any, NDArray]]:
@@ -222,6 +227,7 @@ class Ahead:
                 yield value
                 self._free.put(buffer)
         finally:
+            self._left.set()
             self._free.put(None)
             self._thread.join(self._patience)
 
@@ -236,7 +242,7 @@ class Ahead:
                 yield taken[0]
 
         try:
-            for item in self._produce(buffers()):
+            for item in self._produce(buffers(), self._left.is_set):
                 self._full.put(("item", item, taken[0]))
             self._full.put(("end", None, None))
         except BaseException as error:
