@@ -15,13 +15,21 @@ class DimensionError(TypeError):
         self.file_dimension = file_dimension
         self.required_dimension = required_dimension
         self.name = name
+        self.stack_counter = 0
         super().__init__(file_dimension, required_dimension)
 
+    def increment_stack_counter(self) -> None:
+        """Count one more list around the image: each adds a dimension to what was found and what was needed."""
+        self.stack_counter += 1
+
+    @property
+    def message(self) -> str:
+        found, needed = (n + self.stack_counter for n in (self.file_dimension, self.required_dimension))
+        lists = " in a list" * self.stack_counter
+        return f"{self.name}{lists} is {found}-D where a {needed}-D image is needed{_next_step(found, needed)}."
+
     def __str__(self) -> str:
-        return (
-            f"{self.name} is {self.file_dimension}-D where a {self.required_dimension}-D image is "
-            f"needed{_next_step(self.file_dimension, self.required_dimension)}."
-        )
+        return self.message
 
 
 def _next_step(found: int, required: int) -> str:

@@ -104,6 +104,7 @@ def test_files_written_of_big_endian_images_hold_the_same_numbers(name, scaled, 
         written = BIG_ENDIAN[name](given, output_file=tmp_path / f"out{suffix}")
         reread = nib.load(tmp_path / f"out{suffix}")
         assert type(in_memory) is type(reread) is kind
+        assert np.isnan(in_memory.header["scl_slope"])
         assert_allclose(array(written), array(in_memory), rtol=1e-6)
         assert_allclose(reread.get_fdata(), array(in_memory), rtol=1e-6)
         assert_allclose(array(in_memory), array(BIG_ENDIAN[name](values)), rtol=1e-5, atol=1e-4)
@@ -180,8 +181,9 @@ def test_data_of_dtypes_that_files_lack_become_those_that_hold_them(dtype, tmp_p
     nib.save(made, tmp_path / "made.nii")
     assert_array_equal(nib.load(tmp_path / "made.nii").get_fdata(), data.astype(float))
     assert array(made).dtype.isnative
-    large = image.new_img_like(volume(), np.full((3, 3, 3), 2**40))
-    assert array(large).dtype == np.int64
+    for value in (2**40, -(2**40)):
+        large = image.new_img_like(volume(), np.full((3, 3, 3), value))
+        assert array(large).dtype == np.int64 and array(large)[0, 0, 0] == value
 
 
 def test_headers_that_place_an_image_in_two_places_are_told():

@@ -13,7 +13,7 @@ from image_peer import AFFINE, array, assert_same_data, both, mask_image, ours_o
 from numpy.testing import assert_allclose, assert_array_equal
 
 from brainsieve import image, masking
-from brainsieve.exceptions import CorruptImageError, NoImageError
+from brainsieve.exceptions import CorruptImageError, DimensionError, NoImageError
 
 MASK = mask_image(seed=3)
 # Functions of several images, in the peer too.
@@ -241,6 +241,14 @@ def test_an_opened_image_is_its_own_data_and_not_the_file_it_was_saved_to(suffix
     }
     for name, call in calls.items():
         assert_allclose(quietly(call), wanted.get(name, expected), rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_dimension_errors_count_the_lists_around_an_image():
+    error = DimensionError(3, 4)
+    assert error.message == str(error) and "3-D where a 4-D" in error.message
+    error.increment_stack_counter()
+    assert "in a list is 4-D where a 5-D" in error.message
+    assert (error.file_dimension, error.required_dimension) == (3, 4)
 
 
 class BareImage(nib.spatialimages.SpatialImage):

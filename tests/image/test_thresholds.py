@@ -76,6 +76,10 @@ def test_the_smallest_integer_is_far_from_zero(dtype):
     for threshold in (3, "50%"):
         assert_array_equal(array(threshold_img(img, threshold))[:2], data[:2])
     assert array(binarize_img(img, 3, two_sided=True))[0, 0, 0] == 1
+    # The percentile of 10, 20, 30, 40 and the largest is 34; with the largest taken for the smallest it is 24.
+    data = np.array([least, 10, 20, 30, 40], dtype=dtype).reshape(5, 1, 1)
+    kept = array(threshold_img(nib.Nifti1Image(data, AFFINE, dtype=dtype), "60%"))
+    assert_array_equal(kept.ravel(), [least, 0, 0, 0, 40])
 
 
 def test_an_image_of_negative_values_has_nothing_above_a_one_sided_percentile():
