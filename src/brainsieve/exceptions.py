@@ -26,7 +26,9 @@ class DimensionError(TypeError):
     def message(self) -> str:
         found, needed = (n + self.stack_counter for n in (self.file_dimension, self.required_dimension))
         lists = " in a list" * self.stack_counter
-        return f"{self.name}{lists} is {found}-D where a {needed}-D image is needed{_next_step(found, needed)}."
+        return (
+            f"{self.name}{lists} is {found}-D where a {needed}-D image is needed{_next_step(found, needed)}."
+        )
 
     def __str__(self) -> str:
         return self.message

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.exceptions import DimensionError
+from brainsieve.image.headers import narrowed
 from brainsieve.logs import warn
 from brainsieve.maskers.parameters import naming
 
@@ -68,17 +69,7 @@ def image(values: NDArray, grid: VoxelGrid, header: Any = None) -> Nifti1Image:
     values = np.asarray(values)
     if values.dtype == bool:
         values = values.astype(np.uint8)
-    elif values.dtype == np.int64:
-        values = _narrowed(values)
-    data = grid.unflatten(values if values.ndim == 1 else values.T)
+    data = narrowed(grid.unflatten(values if values.ndim == 1 else values.T))
     made = Nifti1Image(data, grid.affine, header=header or Nifti1Header(), dtype=data.dtype)
     made.header.set_xyzt_units("mm", "sec")
     return made
-
-
-def _narrowed(values: NDArray) -> NDArray:
-    """64-bit integers as 32-bit ones where they fit: few programs read the former."""
-    limits = np.iinfo(np.int32)
-    if values.size and (values.min() < limits.min or values.max() > limits.max):
-        return values
-    return values.astype(np.int32)
