@@ -176,6 +176,7 @@ def masker_for(
     masker : fitted masker
     """
     opened = checked_atlas(atlas, run)
+    refuse_run_as_atlas(atlas, opened, imgs)
     labels = is_label_atlas(opened)
     if labels:
         parameters = {**parameters, **(labels_only or {})}
@@ -190,6 +191,17 @@ def masker_for(
     if parameters.get("lut") is None and parameters.get("labels") is None:
         parameters = {**parameters, "lut": joined_tables(label_tables_of(image))}
     return SurfaceLabelsMasker(image, **parameters).fit()
+
+
+def refuse_run_as_atlas(atlas: Any, opened: Source, imgs: Any) -> None:
+    """Raise ValueError where the atlas is the run itself: its volumes would be taken as maps."""
+    paths = [os.path.realpath(img) for img in (atlas, imgs) if isinstance(img, str | os.PathLike)]
+    is_same = atlas is imgs or (len(paths) == 2 and paths[0] == paths[1])
+    if is_same and opened.n_samples > 1:
+        raise ValueError(
+            f"The atlas is the run itself ({opened.name}, {opened.n_samples} samples): give the image of regions (one "
+            "map of labels) or of maps that goes with it."
+        )
 
 
 def is_label_atlas(source: Source) -> bool:

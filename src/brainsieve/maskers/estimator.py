@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from brainsieve.reporting import HTMLReport
 
 
+# What `fit` sets, beside the attributes that are `fitted`.
+SET_BY_FIT = (
+    *("_fitted", "_memory_level", "_fit_warnings", "_report_background"),
+    *("clean_args_", "memory_", "affine_", "labels_img_", "maps_img_"),
+)
+
+
 class fitted:  # noqa: N801  (used as a decorator)
     """An attribute that `fit` promises: made when it is first asked for, the same object from then on.
 
@@ -118,18 +125,15 @@ class FrozenMasker(MaskerContract):
         return self
 
     def _forget(self) -> None:
-        """Take away what an earlier fit left."""
-        parameters = self.get_params(deep=False)
-        kept = {"_sklearn_output_config", "_metadata_request", "_in_fit_transform"}
-        for name in list(vars(self)):
-            own = name.startswith("_") and name in (
-                "_fitted",
-                "_memory_level",
-                "_fit_warnings",
-                "_report_background",
-            )
-            if own or (name.endswith("_") and name not in parameters and name not in kept):
-                del self.__dict__[name]
+        """Take away what an earlier fit left; what a subclass set is its own."""
+        made = [
+            name
+            for kind in type(self).__mro__
+            for name, value in vars(kind).items()
+            if isinstance(value, fitted)
+        ]
+        for name in (*made, *SET_BY_FIT):
+            vars(self).pop(name, None)
 
     def _checked_parameters(self) -> Mapping[str, Any]:
         parameters = self.get_params(deep=False)

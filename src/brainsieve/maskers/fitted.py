@@ -237,11 +237,7 @@ class FittedMasker:
         self._refuse_other_grid(domain)
         place = domain if self.target is None else self.target
         placed = self.atlas.on(place)
-        if len(placed.lost) == self.n_features and np.isnan(placed.fill).any():
-            raise ValueError(
-                f"No {self.column} has a {self.kind.point} in this image ({domain.describe()}): image and atlas do "
-                "not overlap. Are they in the same space?"
-            )
+        lost, fill = self._lost(placed, domain, place)
         if not self.in_space.allow_overlap and isinstance(self.atlas, Maps | Spheres):
             placed.refuse_overlap(self.kind.point)  # type: ignore[attr-defined]
         move = [] if domain == place else [resample(domain, place, "continuous")]  # type: ignore[arg-type]
@@ -252,13 +248,43 @@ class FittedMasker:
             clip=bool(move) and self.is_voxelwise,
             eigen=self._eigenvariates(placed, [*move, *smooth]),
             omit_nonfinite=self.in_space.nonfinite == "omit",
-            lost=placed.lost,
-            fill=placed.fill,
+            lost=lost,
+            fill=fill,
             notes=self._notes(domain),
             touched_by=self._touching(placed, [*move, *smooth]),
             point=self.kind.point,
             why_lost=self.kind.why_lost,
         )
+
+    def _lost(
+        self, placed: Placed, domain: Domain, place: Domain
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Columns without a point in an image, and what they hold.
+
+        Raises
+        ------
+        ValueError
+            If all are.
+        """
+        lost, fill = placed.lost, placed.fill
+        is_outside = len(lost) == self.n_features and bool(np.isnan(fill).any())
+        if domain != place:
+            # The atlas is whole on its own grid; it is the image that may end before it.
+            expected, found = self.atlas.coverage(domain, np.ones(domain.n_points, dtype=bool))
+            is_outside = is_outside or not found.any()
+            if not self.is_voxelwise:
+                beyond = np.setdiff1d(np.flatnonzero((found == 0) & (expected > 0)), lost)
+                lost, fill = (
+                    np.concatenate([lost, beyond]),
+                    np.concatenate([fill, np.full(len(beyond), np.nan)]),
+                )
+        if is_outside:
+            raise ValueError(
+                f"No {self.column} has a {self.kind.point} in this image ({domain.describe()}): image and atlas do "
+                "not overlap. Are they in the same space?"
+            )
+        order = np.argsort(lost, kind="stable")
+        return lost[order], fill[order]
 
     def _operator(
         self, placed: Placed, move: list[SpatialOperator], smooth: list[SpatialOperator]

@@ -23,9 +23,6 @@ from brainsieve.maskers.kinds import ImageKind
 if TYPE_CHECKING:
     from brainsieve.reporting import Canvas
 
-# An image of one line of so many voxels is an overlay of a surface; FreeSurfer's smallest sphere has 642.
-LINE_OF_VERTICES = 512
-
 
 @dataclass(frozen=True)
 class Volumes(ImageKind):
@@ -50,15 +47,10 @@ class Volumes(ImageKind):
 
     def check(self, source: Source) -> None:
         grid = source.domain
-        takes = f"{self.masker} takes volumes. SurfaceMasker and its kin take surfaces"
         if not isinstance(grid, VoxelGrid):
             raise TypeError(
-                f"{source.name} is not a volume ({grid.describe()}); {takes}, CiftiMasker and its kin CIFTI files."
-            )
-        if grid.shape[0] > LINE_OF_VERTICES and grid.shape[1:] == (1, 1):
-            raise TypeError(
-                f"{source.name} has {grid.shape[0]} × 1 × 1 voxels: it looks like an overlay of a surface "
-                f"(FreeSurfer writes these as .mgz); {takes}: SurfaceImage(mesh, {{'left': file}}) makes one of it."
+                f"{source.name} is not a volume ({grid.describe()}); {self.masker} takes volumes. "
+                "SurfaceMasker and its kin take surfaces, CiftiMasker and its kin CIFTI files."
             )
 
     def smoothing(self, domain: Domain, fwhm: Any, method: str | None) -> list[SpatialOperator]:
