@@ -254,6 +254,7 @@ class TemporalOperator:
             )
         share = constant_share(precision)
         narrow = values.dtype == np.float32 and np.dtype(precision) == np.float32
+        n_without_mean: list[int] = []
         for rows, run in self._parts:
             mean_removed = self._standardize == "psc" and self._mean_is_removed(values, offset, rows, run)
 
@@ -262,9 +263,17 @@ class TemporalOperator:
             ) -> None:
                 shift = None if offset is None else offset[columns]
                 tile = values[rows, columns].astype(np.float64)
-                values[rows, columns] = self._cleaned(tile, shift, run, share, removed, narrow)
+                values[rows, columns] = self._cleaned(
+                    tile, shift, run, share, removed, narrow, n_without_mean
+                )
 
             _each_tile(clean, values.shape[1], run.n_kept, n_threads)
+        if any(n_without_mean):
+            # Once for all tiles and runs, and not from the threads that clean them.
+            warn(
+                f"standardize='psc': {sum(n_without_mean)} series have a mean of 0; their percent signal change is "
+                "not defined and set to 0."
+            )
 
     def _cleaned(
         self,
@@ -274,6 +283,7 @@ class TemporalOperator:
         share: float,
         mean_removed: bool,
         narrow: bool,
+        n_without_mean: list[int],
     ) -> NDArray[np.float64]:
         if self._settings.ensure_finite:
             tile[~np.isfinite(tile)] = 0
@@ -288,7 +298,7 @@ class TemporalOperator:
             zscore(series, constant)
         elif self._standardize == "psc":
             before = run.means_before(tile) + (0 if offset is None else offset)
-            percent_change(series, before, mean_removed)
+            n_without_mean.append(percent_change(series, before, mean_removed))
         return series
 
     def _mean_is_removed(self, values: NDArray, offset: NDArray | None, rows: Any, run: CleanRun) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.logs import warn
-
 # A series whose spread after cleaning is a smaller share of what it was is constant, by the digits of the data.
 CONSTANT_SHARE = {4: 1e-6, 8: 1e-10}
 # The mean counts as removed by cleaning where less than this share is left of it, on average over columns.
@@ -56,16 +54,15 @@ def zscore(series: NDArray, constant: NDArray[np.bool_], centred: bool = False) 
     series /= spread
 
 
-def percent_change(series: NDArray, mean_before: NDArray, mean_removed: bool) -> None:
-    """100 (x − mean) / |mean|, in place, with the mean before cleaning if cleaning removed it."""
+def percent_change(series: NDArray, mean_before: NDArray, mean_removed: bool) -> int:
+    """100 (x − mean) / |mean|, in place, with the mean before cleaning if cleaning removed it.
+
+    Returns how many series have no mean to relate to; they are 0.
+    """
     mean = series.mean(axis=0)
     reference = np.abs(mean + mean_before if mean_removed else mean)
     flat = reference < EPS
-    if flat.any():
-        warn(
-            f"standardize='psc': {int(flat.sum())} series have a mean of 0; their percent signal change is "
-            "not defined and set to 0.",
-        )
     reference[flat] = np.inf
     series -= mean
     series *= 100.0 / reference
+    return int(flat.sum())
