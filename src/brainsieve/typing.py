@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol, TypeAlias
 
+from joblib import Memory
 from nibabel.spatialimages import SpatialImage
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -28,5 +29,6 @@ NiimgsLike: TypeAlias = NiimgLike | Iterable[NiimgLike]
 ImageLike: TypeAlias = NiimgLike | SurfaceLike
 ImagesLike: TypeAlias = ImageLike | Iterable[ImageLike]
 
+MemoryLike: TypeAlias = PathLike | Memory | None
 Interpolation: TypeAlias = Literal["continuous", "linear", "nearest"]
 MemoryOrder: TypeAlias = Literal["F", "C"]

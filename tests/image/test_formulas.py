@@ -33,6 +33,8 @@ np.mean(a, axis=-1) * len(b) + float(2) - int(3.5) + round(2.6) + max(1, 2) - mi
 -a + +a
 a if a.shape[-1] > 2 else b
 a * (1 < 2 < 3) * (a.ndim == 4 and b.ndim == 3) * (not False)
+a * (1 < 3 > 2) + b[..., None] * (3 < 1 < 2) + (1 < 3 > 5)
+a * (a.ndim == 3 or b.ndim == 3) + (a.ndim == 4 and b.ndim == 5) + (0 or 7) + (3 and 5)
 np.percentile(a, 50) * b
 np.linalg.norm(a) * b
 a.T.T

@@ -291,3 +291,25 @@ def test_reorder_img_keeps_more_axes_than_four():
     ours, theirs = both("image", "reorder_img", img)
     assert_array_equal(array(ours), array(theirs))
     assert_allclose(ours.affine, theirs.affine)
+
+
+@pytest.mark.parametrize("name", ["compute_epi_mask", "compute_background_mask"])
+def test_masks_of_several_runs_are_of_all_their_samples_alike(name):
+    compute = getattr(masking, name)
+    rng = np.random.default_rng(0)
+    # Whole numbers, so that many voxels equal the median of the border to the bit.
+    long, short = (nib.Nifti1Image(rng.integers(0, 4, (12, 12, 12, n)).astype(float), AFFINE) for n in (9, 1))
+    options = dict(opening=False, connected=False)
+    found = array(quietly(compute, [long, short], **options))
+    assert_array_equal(found, array(quietly(compute, image.concat_imgs([long, short]), **options)))
+    assert_array_equal(found, array(peers_of("masking", name, [long, short], **options)))
+    of_means = array(quietly(compute, image.mean_img([long, short]), **options))
+    assert (found != of_means).any()
+
+
+@pytest.mark.parametrize("border_size", [1, 2, 4])
+def test_the_border_that_tells_the_background_is_that_of_the_peer(border_size):
+    for seed in range(6):
+        img = nib.Nifti1Image(np.random.default_rng(seed).integers(0, 60, (10, 9, 8)).astype(float), AFFINE)
+        ours, theirs = both("masking", "compute_background_mask", img, border_size=border_size)
+        assert_array_equal(array(ours), array(theirs))

@@ -48,3 +48,7 @@ __all__ = [
     "swap_img_hemispheres",
     "threshold_img",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

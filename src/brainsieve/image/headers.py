@@ -9,6 +9,9 @@ import numpy as np
 from nibabel.volumeutils import native_code
 from numpy.typing import ArrayLike, NDArray
 
+# Values whose smallest and largest are looked for together: they stay in the processor's cache between the two.
+RANGE_AT_ONCE = 2**16
+
 
 def nifti_image(
     data: NDArray, affine: ArrayLike, header: Any = None, copy_header: bool = True
@@ -73,11 +76,17 @@ def value_range_of(data: NDArray) -> tuple[float, float]:
     """Smallest and largest finite value; (0, 0) where there is none."""
     if not data.size or data.dtype.kind not in "iuf":
         return 0.0, 0.0
-    low, high = float(data.min()), float(data.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        finite = data[np.isfinite(data)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    return low, high
+    # As it lies in memory: for arrays that are contiguous, no copy.
+    flat = data.ravel(order="K")
+    low, high = np.inf, -np.inf
+    for start in range(0, flat.size, RANGE_AT_ONCE):
+        part = flat[start : start + RANGE_AT_ONCE]
+        ends = part.min(), part.max()
+        if not np.isfinite(ends).all():
+            part = part[np.isfinite(part)]
+            ends = part.min(initial=np.inf), part.max(initial=-np.inf)
+        low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+    return (low, high) if low <= high else (0.0, 0.0)
 
 
 def narrowed(data: NDArray) -> NDArray:

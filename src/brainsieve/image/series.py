@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from brainsieve.caching import cached_for_images
 from brainsieve.engine.source import open_source, streamed
@@ -21,7 +21,7 @@ from brainsieve.image.loading import iter_samples
 from brainsieve.image.resampling import resample_to_img
 from brainsieve.image.writing import SampleWriter
 from brainsieve.surface.opening import is_surface_image
-from brainsieve.typing import ImagesLike, PathLike
+from brainsieve.typing import ImagesLike, MemoryLike, PathLike
 
 
 def opened_series(imgs: Any) -> tuple[Source, ImageForm]:
@@ -123,9 +123,9 @@ def iter_img(imgs: ImagesLike) -> Iterator[Any]:
 
 def concat_imgs(
     niimgs: ImagesLike,
-    dtype: Any = np.float32,
+    dtype: DTypeLike | None = np.float32,
     ensure_ndim: int | None = None,
-    memory: Any = None,
+    memory: MemoryLike = None,
     memory_level: int = 0,
     auto_resample: bool = False,
     verbose: int = 0,

@@ -7,10 +7,10 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import read_all
+from brainsieve.engine.source.values import all_finite
 from brainsieve.image.checks import a_count
 from brainsieve.image.forms import Arrays, ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.loading import check_niimg, get_data, new_img_like
@@ -69,13 +69,13 @@ def threshold_img(
     form, arrays = _arrays_of(img, copy)
     inside = None if mask_img is None else _mask_arrays(mask_img, form)
     for part, array in arrays.items():
-        if array.dtype.kind == "f":
+        if array.dtype.kind == "f" and not all_finite(array):
             array[~np.isfinite(array)] = 0
         if inside is not None:
             array[~inside[part]] = 0
     drop = _below(arrays, threshold, two_sided, inside)
     for part, array in arrays.items():
-        array[drop[part]] = 0
+        np.copyto(array, 0, where=drop[part])
     if least > 0:
         _drop_small_clusters(arrays, form, least)
     return form.image_of(arrays, copy_header)
@@ -145,26 +145,19 @@ def _below(arrays: Arrays, threshold: Any, two_sided: bool, inside: Arrays | Non
     value, is_percentile = checked_threshold(threshold, two_sided)
     if is_percentile:
         value = _percentile(arrays, value, two_sided, inside)
-    elif not any(_reaches(array, value, two_sided) for array in arrays.values()):
-        warn(f"threshold={threshold!r}: no value of the image reaches it; the result is 0 everywhere.")
     # A percentile is dropped itself, as in the peer: of a constant image nothing stays. Both signs are compared,
     # as the absolute value of the smallest integer is no integer of its dtype.
     less = np.less_equal if is_percentile else np.less
     if not two_sided and value < 0:
-        return {part: array > value for part, array in arrays.items()}
-    drop = {part: less(array, value) for part, array in arrays.items()}
-    if two_sided:
-        for part, array in arrays.items():
-            drop[part] &= less(-value, array)
+        drop = {part: array > value for part, array in arrays.items()}
+    else:
+        drop = {part: less(array, value) for part, array in arrays.items()}
+        if two_sided:
+            for part, array in arrays.items():
+                drop[part] &= less(-value, array)
+    if not is_percentile and all(dropped.all() for dropped in drop.values()):
+        warn(f"threshold={threshold!r}: no value of the image reaches it; the result is 0 everywhere.")
     return drop
-
-
-def _reaches(array: NDArray, value: float, two_sided: bool) -> bool:
-    if not array.size:
-        return False
-    if two_sided:
-        return bool(array.max() >= value or array.min() <= -value)
-    return bool(array.max() >= value if value >= 0 else array.min() <= value)
 
 
 def _percentile(arrays: Arrays, share: float, two_sided: bool, inside: Arrays | None) -> float:

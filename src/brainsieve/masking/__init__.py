@@ -22,3 +22,7 @@ __all__ = [
     "load_mask_img",
     "unmask",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

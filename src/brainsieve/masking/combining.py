@@ -19,12 +19,11 @@ from brainsieve.image.resampling import opened_volume
 from brainsieve.logs import warn
 from brainsieve.masking.computing import (
     MaskType,
-    MemoryLike,
     compute_background_mask,
     compute_brain_mask,
     compute_epi_mask,
 )
-from brainsieve.typing import NiimgLike, NiimgsLike
+from brainsieve.typing import MemoryLike, NiimgLike, NiimgsLike
 
 
 def compute_multi_epi_mask(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import nibabel as nib
 import numpy as np
-from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
@@ -22,12 +20,11 @@ from brainsieve.image.masks import largest_component
 from brainsieve.image.resampling import opened_volume, resample_to_img
 from brainsieve.image.streaming import mean_img
 from brainsieve.logs import warn
-from brainsieve.typing import NiimgsLike
+from brainsieve.typing import MemoryLike, NiimgsLike
 
 MASK_TYPES = ("whole-brain", "gm", "wm")
 
 MaskType: TypeAlias = Literal["whole-brain", "gm", "wm"]
-MemoryLike: TypeAlias = str | os.PathLike[str] | Memory | None
 
 
 def compute_epi_mask(
