@@ -273,11 +273,12 @@ def counted(labels, data, kept):
 def test_coverage_counts_over_the_samples_kept(kept, scaled, img, tmp_path):
     run, labels = partly_empty(img, first=5), labels_of(img)
     if scaled:
-        data = np.nan_to_num(np.asarray(run.dataobj))
-        run = nib.Nifti1Image(data, img.affine)
-        run.header.set_data_dtype(np.int16)
-        run.header.set_slope_inter(0.125, 300)  # powers of 2: 0 stays 0
-        nib.save(run, tmp_path / "run.nii")
+        # Powers of 2, so that 0 is 0 again; nibabel would choose a scaling of its own.
+        stored = np.round((np.nan_to_num(np.asarray(run.dataobj)) - 300) / 0.125).astype(np.int16)
+        nib.save(nib.Nifti1Image(stored, img.affine), tmp_path / "run.nii")
+        with open(tmp_path / "run.nii", "r+b") as file:
+            file.seek(112)
+            file.write(np.array([0.125, 300], dtype="<f4").tobytes())
         run = nib.load(tmp_path / "run.nii")
     expected = counted(labels, run.get_fdata(), kept)
     masker = NiftiLabelsMasker(labels).fit()
