@@ -94,7 +94,7 @@ class PlacedPoints(Placed):
 
     def back(self, signals: NDArray, dtype: Any) -> NDArray:
         values = np.zeros((*signals.shape[:-1], self.domain.n_points), dtype=dtype)
-        values[..., self.points] = signals[..., self.columns]
+        values[..., self.points] = signals[..., self.columns] if len(self.lost) else signals
         return values
 
 

@@ -349,7 +349,7 @@ class FrozenMasker(MaskerContract):
     def _checked_signals(self, signals: Any) -> NDArray:
         """What `inverse_transform` was given as an array (n_elements_,) or (n_samples, n_elements_)."""
         self._check_is_fitted()
-        values = container_rows(signals, self._fitted.column_names(), self._inverse_name)
+        values = container_rows(signals, self._fitted.names, self._inverse_name)
         return as_numbers(values, self._inverse_name)
 
     # -- reports ---------------------------------------------------------------------------------------

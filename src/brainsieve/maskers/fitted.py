@@ -167,7 +167,7 @@ class FittedMasker:
                 "call fit again (or make another masker)."
             )
         in_space, in_time = InSpace.of(parameters), InTime.of(parameters)
-        if _same_settings(in_space, self.in_space) and _same_settings(in_time, self.in_time):
+        if in_space == self.in_space and in_time == self.in_time:
             return self
         return replace(self, in_space=in_space, in_time=in_time)
 
@@ -181,7 +181,12 @@ class FittedMasker:
     def is_voxelwise(self) -> bool:
         return isinstance(self.atlas, Points)
 
-    def column_names(self) -> Sequence[str]:
+    @property
+    def names(self) -> Names:
+        """Names of the columns, where only some may be asked for."""
+        return Names(self)
+
+    def column_names(self) -> list[str]:
         """Names of the columns: those of the atlas, else the name of the class and a number."""
         names = self.atlas.names
         if isinstance(self.atlas, Points):
@@ -353,6 +358,22 @@ class FittedMasker:
         return not (cleaned or computed or self.in_time.high_variance or self.recipe(source.domain).clip)
 
 
+class Names(Sequence[str]):
+    """Names of a masker's columns, made only where one is asked for: voxels are many."""
+
+    def __init__(self, fitted: FittedMasker) -> None:
+        self._fitted = fitted
+        self._names: list[str] | None = None
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._names is None:
+            self._names = self._fitted.column_names()
+        return self._names[index]
+
+    def __len__(self) -> int:
+        return self._fitted.n_features
+
+
 def refuse_other_grid(name: str, grid: Domain, atlas_name: str, own: Domain) -> None:
     """Raise the error of `resampling_target=None`."""
     choices = "'data' or 'labels'" if atlas_name == "labels_img" else "'data', 'maps' or 'mask'"
@@ -394,7 +415,3 @@ def _is_same(was: Any, value: Any) -> bool:
 
 def is_comparable(value: Any) -> bool:
     return isinstance(value, Contents) or is_plain(value)
-
-
-def _same_settings(one: Any, other: Any) -> bool:
-    return digest(one) == digest(other)

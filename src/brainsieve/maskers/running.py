@@ -104,7 +104,7 @@ class _Run:
 
     def finished(self, answer: Extracted) -> NDArray:
         """Warn of what was lost or replaced, fill the columns without a point here, and cast."""
-        names = Names(self.fitted)
+        names = self.fitted.names
         warn_of_lost(self.recipe, self.source.name, self.fitted.column, names)
         if answer.n_nonfinite is not None:
             _warn_of_nonfinite(self.recipe, self.source.name, self.fitted.column, names, answer)
@@ -128,22 +128,6 @@ def has_data(source: Source, kept: NDArray[np.intp]) -> NDArray[np.bool_]:
         for block in blocks:
             found[block.points] |= (np.isfinite(block.values) & (block.values != 0)).any(axis=0)
     return found
-
-
-class Names(Sequence[str]):
-    """Names of a masker's columns, looked up only where a message needs one."""
-
-    def __init__(self, fitted: FittedMasker) -> None:
-        self._fitted = fitted
-        self._names: Sequence[str] | None = None
-
-    def __getitem__(self, index: Any) -> Any:
-        if self._names is None:
-            self._names = self._fitted.column_names()
-        return self._names[index]
-
-    def __len__(self) -> int:
-        return self._fitted.n_features
 
 
 def high_variance_components(
