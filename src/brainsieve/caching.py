@@ -66,7 +66,12 @@ def cached(memory: Memory | None, level: int, key: Callable[[], str], compute: C
 
 
 def cached_for_images(
-    memory: Any, verbose: int, name: str, imgs: Any, options: dict[str, Any], compute: Callable[[], Any]
+    memory: Any,
+    verbose: int,
+    name: str,
+    identities: Callable[[], Any],
+    options: dict[str, Any],
+    compute: Callable[[], Any],
 ) -> Any:
     """Compute something of images, or take it from the cache that a function's `memory` parameter names.
 
@@ -77,20 +82,19 @@ def cached_for_images(
         1 tells that it is computed.
     name : str
         Of the function.
-    imgs : image-like, or list of them
+    identities : callable
+        Gives what the images are known by; called only where there is a cache.
     options : dict
         Its other arguments that matter.
     compute : callable
     """
-    from brainsieve.engine.source import open_source
 
     def told() -> Any:
         log(verbose, 1, f"{name}: computing.")
         return compute()
 
     def key() -> str:
-        images = imgs if isinstance(imgs, list | tuple) else [imgs]
-        return digest(name, [open_source(img).identity for img in images], options)
+        return digest(name, identities(), options)
 
     if memory is None:
         return told()

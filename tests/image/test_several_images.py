@@ -9,7 +9,18 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from image_peer import AFFINE, array, assert_same_data, both, mask_image, ours_of, peers_of, quietly, volume
+from image_peer import (
+    AFFINE,
+    array,
+    assert_same_data,
+    both,
+    mask_image,
+    ours_of,
+    peers_of,
+    quietly,
+    surfaces,
+    volume,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from brainsieve import image, masking
@@ -320,3 +331,31 @@ def test_the_border_that_tells_the_background_is_that_of_the_peer(border_size):
         img = nib.Nifti1Image(np.random.default_rng(seed).integers(0, 60, (10, 9, 8)).astype(float), AFFINE)
         ours, theirs = both("masking", "compute_background_mask", img, border_size=border_size)
         assert_array_equal(array(ours), array(theirs))
+
+
+def test_a_cache_tells_images_and_their_headers_apart(tmp_path, capsys):
+    runs_of_two = runs(3, 2)
+    names = {
+        "compute_epi_mask": lambda imgs: masking.compute_epi_mask(imgs, memory=tmp_path / "cache", verbose=1),
+        "concat_imgs": lambda imgs: image.concat_imgs(
+            imgs, memory=tmp_path / "cache", memory_level=1, verbose=1
+        ),
+    }
+    for name, call in names.items():
+        first = quietly(call, (img for img in runs_of_two))
+        again = quietly(call, iter(runs_of_two))
+        assert_array_equal(array(first), array(again))
+        assert capsys.readouterr().out.count(f"{name}: computing") == 1
+        retimed = [nib.Nifti1Image(array(img), img.affine, img.header.copy()) for img in runs_of_two]
+        retimed[0].header["descrip"] = b"another"
+        assert quietly(call, retimed).header["descrip"] == b"another"
+        quietly(call, runs_of_two[::-1])
+        assert capsys.readouterr().out.count(f"{name}: computing") == 2
+
+
+def test_surface_images_are_cached_too(tmp_path, capsys):
+    first, _ = surfaces(3)
+    for _ in range(2):
+        joined = image.concat_imgs([first, first], memory=tmp_path / "cache", memory_level=1, verbose=1)
+        assert joined.shape == (90, 6)
+    assert capsys.readouterr().out.count("computing") == 1

@@ -102,6 +102,20 @@ def test_copy_false_changes_the_array_of_an_image_in_memory_and_true_does_not(me
     assert array(threshold_img(readonly, 2, copy=False)).sum() == 0
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("n_samples", [None, 3])
+def test_copy_false_gives_what_copy_true_gives(dtype, n_samples):
+    shape = (9, 8, 7) if n_samples is None else (9, 8, 7, n_samples)
+    nan = np.dtype(dtype).kind == "f"
+    arguments = dict(threshold=12, cluster_threshold=3, mask_img=mask_image())
+    kept = threshold_img(volume(shape, dtype, nan=nan), copy=True, **arguments)
+    img = volume(shape, dtype, nan=nan)
+    changed = threshold_img(img, copy=False, **arguments)
+    assert_array_equal(array(changed), array(kept))
+    assert_array_equal(array(img), array(kept))
+    assert changed.get_data_dtype() == array(kept).dtype
+
+
 @pytest.mark.parametrize("n_samples", [None, 3])
 @pytest.mark.parametrize("arguments", [{}, {"two_sided": False}], ids=str)
 @pytest.mark.parametrize("threshold", ["0%", "60%", 15, 0])

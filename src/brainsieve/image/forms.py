@@ -166,6 +166,18 @@ def is_one_image(imgs: Any) -> bool:
     return hasattr(imgs, "dataobj") or not isinstance(imgs, Iterable)
 
 
+def held(imgs: Any) -> Any:
+    """Images that can be gone through more than once: a generator as a list."""
+    return imgs if is_one_image(imgs) else list(imgs)
+
+
+def identity_of(imgs: Any) -> tuple[str, bytes]:
+    """What tells an image from others, for a cache: its values, domain and header."""
+    source, form = opened(imgs)
+    header = getattr(form, "header", None)
+    return source.identity, getattr(header, "binaryblock", b"")
+
+
 def flattened(imgs: Iterable[Any]) -> Iterator[Any]:
     """The images of a sequence of images and of sequences of them."""
     for img in imgs:

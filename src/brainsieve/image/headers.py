@@ -54,8 +54,6 @@ def header_like(header: Any, dtype: np.dtype, limits: tuple[float, float] = (0.0
     # Checks are for readers. Copied, not converted, where the kind is the same: its byte order comes along.
     made = kind.from_header(header, check=False).as_byteswapped(native_code)
     made.set_data_dtype(dtype)
-    # What scaled the stored values of the other image does not scale these.
-    made["scl_slope"] = made["scl_inter"] = np.nan
     made["cal_min"], made["cal_max"] = limits
     return made
 

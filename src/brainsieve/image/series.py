@@ -15,7 +15,7 @@ from brainsieve.engine.source import open_source, streamed
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.sequence import SequenceSource
 from brainsieve.exceptions import DimensionError, NoImageError
-from brainsieve.image.forms import ImageForm, flattened, is_one_image, opened
+from brainsieve.image.forms import ImageForm, flattened, identity_of, is_one_image, opened
 from brainsieve.image.headers import cast, cast_dtype
 from brainsieve.image.loading import iter_samples
 from brainsieve.image.resampling import resample_to_img
@@ -167,7 +167,7 @@ def concat_imgs(
         memory if memory_level > 0 and output_file is None else None,
         verbose,
         "concat_imgs",
-        images,
+        lambda: [identity_of(img) for img in images],
         {name: str(value) for name, value in options.items()},
         lambda: _concatenated(images, output_file=output_file, **options),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import nibabel as nib
@@ -14,7 +14,7 @@ from brainsieve import datasets
 from brainsieve.caching import cached_for_images
 from brainsieve.exceptions import MaskWarning
 from brainsieve.image.checks import a_count, a_flag, a_number, one_of
-from brainsieve.image.forms import VolumeForm, is_one_image
+from brainsieve.image.forms import VolumeForm, held, identity_of, is_one_image
 from brainsieve.image.loading import new_img_like
 from brainsieve.image.masks import largest_component
 from brainsieve.image.resampling import opened_volume, resample_to_img
@@ -96,9 +96,7 @@ def compute_epi_mask(
         target_affine=target_affine,
         target_shape=target_shape,
     )
-    return cached_for_images(
-        memory, verbose, "compute_epi_mask", epi_img, options, lambda: _epi_mask(epi_img, **options)
-    )
+    return _cached(_epi_mask, epi_img, options, memory, verbose)
 
 
 def _epi_mask(
@@ -183,14 +181,7 @@ def compute_background_mask(
         target_affine=target_affine,
         target_shape=target_shape,
     )
-    return cached_for_images(
-        memory,
-        verbose,
-        "compute_background_mask",
-        data_imgs,
-        options,
-        lambda: _background_mask(data_imgs, **options),
-    )
+    return _cached(_background_mask, data_imgs, options, memory, verbose)
 
 
 def _background_mask(
@@ -255,9 +246,7 @@ def compute_brain_mask(
     options: dict[str, Any] = dict(
         threshold=threshold, connected=connected, opening=opening, mask_type=mask_type
     )
-    return cached_for_images(
-        memory, verbose, "compute_brain_mask", target_img, options, lambda: _brain_mask(target_img, **options)
-    )
+    return _cached(_brain_mask, target_img, options, memory, verbose)
 
 
 def _brain_mask(
@@ -272,6 +261,24 @@ def _brain_mask(
     like = VolumeForm(grid).image(np.zeros(grid.n_points, dtype=np.uint8))
     resampled = resample_to_img(template, like).get_fdata()
     return _tidy_mask(resampled >= threshold, like, connected, opening, "compute_brain_mask")
+
+
+def _cached(
+    compute: Callable[..., nib.Nifti1Image],
+    imgs: Any,
+    options: dict[str, Any],
+    memory: MemoryLike,
+    verbose: int,
+) -> nib.Nifti1Image:
+    images = held(imgs)
+    return cached_for_images(
+        memory,
+        verbose,
+        f"compute{compute.__name__}",
+        lambda: identity_of(images),
+        options,
+        lambda: compute(images, **options),
+    )
 
 
 def _check_opening(opening: Any, connected: Any) -> None:

@@ -180,7 +180,9 @@ def all_finite(values: NDArray) -> bool:
     # A sum is finite unless a term is not, or the sum itself overflows: one pass without a mask of the
     # block's size, and the mask only where that says "maybe".
     with np.errstate(invalid="ignore", over="ignore"):
-        return bool(np.isfinite(values.sum(dtype=values.dtype))) or bool(np.isfinite(values).all())
+        return bool(np.isfinite(values.sum(dtype=values.dtype.newbyteorder("=")))) or bool(
+            np.isfinite(values).all()
+        )
 
 
 def as_range(indices: NDArray[np.intp]) -> Any:
