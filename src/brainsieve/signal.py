@@ -10,13 +10,20 @@ from numpy.typing import NDArray
 from brainsieve.engine.temporal import filter as filters
 from brainsieve.engine.temporal.detrend import detrended
 from brainsieve.engine.temporal.filter import cosine_drift as create_cosine_drift
-from brainsieve.engine.temporal.high_variance import components_of, most_variable
+from brainsieve.engine.temporal.high_variance import Power, components_of, most_variable
 from brainsieve.engine.temporal.operator import (
     CleaningSettings,
     clean_args_to_settings,
     normalize_standardize,
     plan_cleaning,
 )
+from brainsieve.engine.temporal.settings import (
+    refuse_bad_number,
+    refuse_other_than_bool,
+    refuse_other_than_count,
+)
+from brainsieve.engine.temporal.standardize import constant_share
+from brainsieve.engine.threads import single_threaded_blas
 from brainsieve.logs import warn
 from brainsieve.tables import read_confounds
 
@@ -74,29 +81,25 @@ def clean(
     Returns
     -------
     cleaned : array of shape (n_kept, n_series)
-        float32 for float32 signals, else float64 (float32 for integers of at most 32 bits).
+        float32 for float32 signals, else float64 (float32 for integers of at most 32 bits). A series whose
+        mean is 0 has a percent signal change of 0, with a warning.
 
     Raises
     ------
     ValueError, TypeError, IndexError
         Where an argument is not what it should be; the message names it.
     """
-    values = np.asarray(signals)
-    if values.ndim not in (1, 2) or values.dtype.kind not in "biuf":
-        raise ValueError(
-            f"signals must be numbers of shape (n_samples, n_series); they are {values.dtype} of shape "
-            f"{values.shape}."
-        )
+    values = _numbers("signals", signals)
     settings = CleaningSettings(
-        detrend=bool(detrend),
+        detrend=detrend,
         standardize=normalize_standardize(standardize),
-        standardize_confounds=bool(standardize_confounds),
+        standardize_confounds=standardize_confounds,
         filter=filter,  # type: ignore[arg-type]
         low_pass=low_pass,
         high_pass=high_pass,
         t_r=t_r,
-        ensure_finite=bool(ensure_finite),
-        extrapolate=bool(extrapolate),
+        ensure_finite=ensure_finite,
+        extrapolate=extrapolate,
         **clean_args_to_settings(kwargs),
     )
     series = values[:, None] if values.ndim == 1 else values
@@ -109,17 +112,26 @@ def clean(
         runs=runs,
         name="signals",
     )
-    cleaned = np.ascontiguousarray(series[plan.kept], dtype=_float_dtype(values))
-    if np.shares_memory(cleaned, values):
-        cleaned = cleaned.copy()
-    if not plan.is_identity or ensure_finite:
-        plan.apply(cleaned, precision=np.float32 if values.dtype == np.float32 else np.float64)
+    # Integers of 32 bits are cleaned in float64, which holds them; float32 does not.
+    exact = values.dtype.itemsize <= 2 or values.dtype == np.float32
+    cleaned = np.array(series[plan.kept], dtype=np.float32 if exact else np.float64, order="C")
+    if not plan.is_identity:
+        with single_threaded_blas():
+            plan.apply(cleaned, precision=np.float32 if values.dtype.kind == "f" and exact else np.float64)
+    if values.dtype.itemsize <= 4:
+        cleaned = cleaned.astype(np.float32, copy=False)
     return cleaned[:, 0] if values.ndim == 1 else cleaned
 
 
-def _float_dtype(values: NDArray) -> np.dtype:
-    small = values.dtype.itemsize <= 4
-    return np.dtype(np.float32 if small else np.float64)
+def _numbers(name: str, given: Any, dimensions: tuple[int, ...] = (1, 2)) -> NDArray:
+    """What was given as an array of real numbers with at least one sample."""
+    values = np.asarray(given)
+    if values.ndim not in dimensions or values.dtype.kind not in "biuf" or not len(values):
+        raise ValueError(
+            f"{name} must be real numbers of shape (n_samples, n_series), with at least one sample; they are "
+            f"{values.dtype} of shape {values.shape}."
+        )
+    return values
 
 
 def standardize_signal(signals: Any, detrend: bool = False, standardize: Any = "zscore_sample") -> NDArray:
@@ -135,6 +147,11 @@ def standardize_signal(signals: Any, detrend: bool = False, standardize: Any = "
     Returns
     -------
     standardized : array of shape (n_samples, n_series)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `signals` are no numbers, or a parameter is not what it should be.
     """
     return clean(signals, detrend=detrend, standardize=standardize)
 
@@ -176,9 +193,11 @@ def butterworth(
     ValueError
         For cut-offs that leave nothing, or series too short for the padding.
     """
-    values = np.asarray(signals)
+    refuse_bad_number("sampling_rate", sampling_rate, positive=True, or_none=False)
+    refuse_other_than_bool("copy", copy)
+    values = _numbers("signals", signals)
     in_place = not copy and isinstance(signals, np.ndarray) and values.dtype.kind == "f"
-    CleaningSettings(low_pass=low_pass, high_pass=high_pass, t_r=1.0 / sampling_rate)
+    CleaningSettings(low_pass=low_pass, high_pass=high_pass, order=order, padtype=padtype, padlen=padlen)
     high = None if high_pass == 0 else high_pass
     sections = filters.butterworth_sections(sampling_rate, low_pass, high, order)
     if low_pass is None and high is None:
@@ -203,6 +222,7 @@ def high_variance_confounds(
     ----------
     series : array of shape (n_samples, n_series)
     n_confounds : int, default=5
+        At least 1.
     percentile : float, default=2.0
         The share of series, in percent, that are the most variable.
     detrend : bool, default=True
@@ -211,17 +231,30 @@ def high_variance_confounds(
     Returns
     -------
     components : array of shape (n_samples, n_confounds)
-        Orthonormal, the strongest first.
+        Orthonormal, the strongest first. With fewer columns, and a warning, where the most variable series
+        have fewer dimensions.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is not what it should be, or no series varies.
 
     Notes
     -----
     After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
     """
-    values = np.asarray(series, dtype=np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"series must have shape (n_samples, n_series); it has {values.shape}.")
-    if not 0 <= percentile <= 100:
+    values = _numbers("series", series, dimensions=(2,))
+    refuse_other_than_count("n_confounds", n_confounds, 1)
+    refuse_bad_number("percentile", percentile, or_none=False)
+    if percentile > 100:
         raise ValueError(f"percentile must lie in 0 … 100; {percentile} was given.")
-    values = detrended(values) if detrend else values
-    chosen = most_variable(np.mean(values**2, axis=0), percentile)
-    return components_of(values[:, chosen], n_confounds)
+    refuse_other_than_bool("detrend", detrend)
+    n_samples, n_series = values.shape
+    sums = Power(n_samples, n_series, detrend)
+    with np.errstate(invalid="ignore"):
+        sums.add(slice(0, len(values)), slice(None), values.astype(np.float64, copy=False))
+        narrow = values.dtype.kind == "f" and values.dtype.itemsize <= 4
+        power, varies = sums.mean_squares(constant_share(np.float32 if narrow else np.float64))
+    chosen = values[:, most_variable(power, varies, percentile)].astype(np.float64)
+    with single_threaded_blas():
+        return components_of(detrended(chosen) if detrend else chosen, n_confounds)

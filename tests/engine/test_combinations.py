@@ -16,8 +16,9 @@ from scipy import sparse
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.extract import Request, extract, stream
-from brainsieve.engine.source import Block, Source, open_source
+from brainsieve.engine.source import Block, Source, open_source, value_range
 from brainsieve.engine.spatial.average import SparseOperator
+from brainsieve.engine.spatial.clipped import Clipped
 from brainsieve.engine.spatial.least_squares import LeastSquares
 from brainsieve.engine.spatial.operator import Chain
 from brainsieve.engine.spatial.reduce import Reduce
@@ -54,15 +55,9 @@ OPERATORS = {
     "sharp": (Chain([SparseOperator(SHARP), SparseOperator(MEANS)]), lambda x: x @ WEIGHTS.T),
     "maps": (LeastSquares.from_maps(MAPS), lambda x: np.linalg.lstsq(MAPS.T, x.T, rcond=None)[0].T),
     "reduce": (Reduce.from_codes(CODES, N_REGIONS, "median"), reduced),
-    "sharp reduce": (
-        Chain([SparseOperator(SHARP), Reduce.from_codes(CODES, N_REGIONS, "median")]),
-        lambda x: reduced(x @ SHARP.toarray().T),
-    ),
 }
-OPTIONS = {
-    name: ("neither", "clip", "omit") if name in ("select", "average", "sharp") else ("neither", "clip")
-    for name in OPERATORS
-}
+ALL = ("neither", "clip", "omit")
+OPTIONS = {"select": ALL, "average": ALL, "sharp": ALL, "maps": ("neither", "clip"), "reduce": ("neither",)}
 
 
 def dense_twin(values, name, option, kept, clean):
@@ -78,8 +73,6 @@ def dense_twin(values, name, option, kept, clean):
             left = finite.astype(float) @ WEIGHTS.T
             left[np.abs(left) < 1e-12] = np.nan
             out = zeroed @ WEIGHTS.T / left * WEIGHTS.sum(axis=1)
-    elif option == "clip" and name == "sharp reduce":
-        out = reduced(np.clip(zeroed @ SHARP.toarray().T, low, high))
     else:
         out = OPERATORS[name][1](zeroed)
     if option == "clip":
@@ -245,13 +238,39 @@ def test_streamed_features_are_those_of_the_run(block, points_first, scaling, dt
             assert_within(np.vstack(parts), expected, 3e-6 * 900, f"{name} {option}")
 
 
-@pytest.mark.parametrize("name", ["maps", "reduce", "sharp reduce"])
+@pytest.mark.parametrize("name", ["maps", "reduce"])
 def test_operators_that_have_no_share_of_finite_points_refuse_omit(name):
     source = PointsFirst(stored_values("<f4", True), 1.0, 0.0)
     with pytest.raises(ValueError, match="omit_nonfinite is for averages and selections"):
         extract(source, [Request(OPERATORS[name][0], omit_nonfinite=True)])
     with pytest.raises(ValueError, match="omit_nonfinite is for averages and selections"):
         stream(source, Request(OPERATORS[name][0], omit_nonfinite=True), 2)
+
+
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+@pytest.mark.parametrize("scaling", SCALINGS, ids=str)
+def test_what_a_reduction_sees_is_clipped_to_the_range_of_the_samples_kept(
+    points_first, dtype, scaling, tmp_path
+):
+    stored = stored_values(dtype, dtype == "<f4")
+    source = (
+        PointsFirst(stored, *scaling)
+        if points_first
+        else samples_first(stored, *scaling, tmp_path / "run.nii")
+    )
+    kept = KEPT["some samples"]
+    x = (stored.astype(np.float64) * scaling[0] + scaling[1])[kept]
+    zeroed = np.where(np.isfinite(x), x, 0)
+    limits = min(zeroed.min(), 0), max(zeroed.max(), 0)
+    maxima = Reduce.from_codes(CODES, N_REGIONS, "maximum")
+    space = Clipped.between(SparseOperator(SHARP), [maxima]).within(*value_range(source, kept))
+    (answer,) = extract(source, [Request(space, plan_cleaning(T, CleaningSettings(), sample_mask=kept))])
+    sharp = np.clip(zeroed @ SHARP.toarray().T, *limits)
+    regions = [sharp[:, f == CODES].max(axis=1) for f in range(N_REGIONS - 1)]
+    np.testing.assert_allclose(answer.values[:, :-1], np.stack(regions, axis=1), rtol=1e-6, atol=1e-3)
+    with pytest.raises(ValueError, match="clip is for linear operators"):
+        extract(source, [Request(maxima, clip=True)])
 
 
 @pytest.mark.parametrize("held", [np.float32, np.float64])

@@ -129,7 +129,7 @@ def stream(source: Source, request: Request, samples_per_block: int) -> Iterator
 def _streamed_features(source: Source, request: Request, samples_per_block: int) -> Iterator[NDArray]:
     everything = np.arange(source.n_samples)
     guard, sink = FiniteGuard(source, everything), make_sink(source, request)
-    if request.clip and request.space.is_linear:
+    if request.clip:
         sink.low, sink.high = value_range(source)
     with closing(stored_blocks(source, everything, True, samples_per_block)) as blocks:
         for block in blocks:

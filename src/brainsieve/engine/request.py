@@ -29,9 +29,8 @@ class Request:
         float64 or float32, of the result and of what is held while streaming. float32 loses nothing that the
         values themselves do not lose: mixtures of voxels are held as deviations from one sample.
     clip : bool, default=False
-        Clip to the range of the samples kept, 0 included (interpolation by splines overshoots): features,
-        before anything is done in time; where the operator is not linear, what its last step sees. That
-        needs the range first, hence a second pass.
+        Clip features to the range of the samples kept, 0 included, before anything is done in time
+        (interpolation by splines overshoots). For linear operators; others clip in between (`Clipped`).
     omit_nonfinite : bool, default=False
         Weigh only the finite points: A x / A 1[x finite], times A 1, instead of counting the others as 0. NaN
         where no point with a weight is finite. For averages and selections.
@@ -62,10 +61,13 @@ class Request:
                 f"The temporal operator takes {self.time.n_samples} samples; "
                 f"{source.name} has {source.n_samples}."
             )
-        sums = self.space.sums
-        if self.omit_nonfinite and (
-            not self.space.is_linear or (sums is not None and sums is not self.space)
-        ):
+        if self.clip and not self.space.is_linear:
+            raise ValueError(
+                f"clip is for linear operators; {type(self.space).__name__} is none: clip what it sees (Clipped)."
+            )
+        last = self.space.steps[-1]
+        solves = last.sums is not None and last.sums is not last
+        if self.omit_nonfinite and (solves or not self.space.is_linear):
             raise ValueError(
                 f"omit_nonfinite is for averages and selections; {type(self.space).__name__} is neither."
             )

@@ -18,10 +18,9 @@ from scipy import sparse
 from brainsieve.engine.finite import FiniteBlock, Watch
 from brainsieve.engine.request import Request
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.source.values import as_range, ends_of, scaled, value_range
+from brainsieve.engine.source.values import as_range, ends_of, scaled
 from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.engine.spatial.limit import Limit
-from brainsieve.engine.spatial.operator import Chain, SpatialOperator
+from brainsieve.engine.spatial.operator import SpatialOperator
 
 # Columns that are brought to float64 at a time when offsets are added or values clipped at the end.
 TILE_COLUMNS = 4096
@@ -107,7 +106,7 @@ class Sink:
 
     def finish(self, n_threads: int) -> NDArray:
         """Clip, clean in time, and give the array away."""
-        if self.request.clip and self.request.space.is_linear:
+        if self.request.clip:
             for columns, offset in self._tiles():
                 tile = self.values[:, columns]
                 np.clip(tile, self.low - offset, self.high - offset, out=tile)
@@ -259,21 +258,12 @@ class DeviationSink(SumSink):
 class NonlinearSink(Sink):
     """Features of an operator that is no matrix: it sees the scaled values."""
 
-    def __init__(self, source: Source, request: Request) -> None:
-        super().__init__(source, request)
-        self._space = request.space
-        *before, last = request.space.steps
-        # Without steps before the last there is nothing that could overshoot.
-        if request.clip and before:
-            limit = Limit(last.n_points, *value_range(source, request.kept(source)))
-            self._space = Chain([*before, limit, last])
-
     def _take(self, mine: FiniteBlock, rows: slice) -> None:
         values = scaled(mine.stored, self.source)
         if mine.finite is not None and self.source.is_scaled:
             # Exactly 0, which counts and modes tell from what rounding leaves.
             values[~mine.finite] = 0
-        self.values[rows] = self._space.forward(values)
+        self.values[rows] = self.request.space.forward(values)
 
 
 class Stack:

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.extract import Extracted, Request, extract
+from brainsieve.engine.high_variance import streamed_high_variance
 from brainsieve.engine.source import streamed
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.select import Select
-from brainsieve.engine.temporal.high_variance import streamed_high_variance
 from brainsieve.engine.temporal.operator import (
     CleaningSettings,
     TemporalOperator,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from brainsieve.atlas.base import N_NAMED, listed, plural_of
 from brainsieve.engine.extract import Extracted, Progress, Request, extract
+from brainsieve.engine.high_variance import streamed_high_variance
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.values import streamed
-from brainsieve.engine.temporal.high_variance import streamed_high_variance
 from brainsieve.engine.temporal.operator import CleaningSettings, TemporalOperator, plan_cleaning
 from brainsieve.logs import warn
 from brainsieve.maskers.fitted import FittedMasker

@@ -43,11 +43,13 @@ class Clipped(SpatialOperator):
         """Apply `first`, clip, then apply `rest` in turn; `first` computes the points that `rest` takes alone."""
         after = fold(rest)
         steps = list(after.steps) if isinstance(after, Chain) else [after]
-        if isinstance(steps[0], Select) and len(steps) > 1:
-            taken = steps.pop(0).points
-        elif len(steps) == 1 and steps[0].support is not None:
-            taken = np.sort(steps[0].support)
-            steps[0] = steps[0].renumbered(lambda points: np.searchsorted(taken, points), len(taken))
+        step = steps[0]
+        if isinstance(step, Select) and len(steps) > 1:
+            taken = step.points
+            steps.pop(0)
+        elif len(steps) == 1 and step.support is not None:
+            taken = np.sort(step.support)
+            steps[0] = step.renumbered(lambda points: np.searchsorted(taken, points), len(taken))
         else:
             taken = np.arange(first.n_features)
         last = Chain(steps) if len(steps) > 1 else steps[0]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-from brainsieve.engine.temporal.settings import CleaningSettings
+from brainsieve.engine.temporal.settings import CleaningSettings, refuse_bad_number, refuse_other_than_count
 from brainsieve.logs import warn
 
 EPS32 = float(np.finfo(np.float32).eps)
@@ -131,11 +131,19 @@ def cosine_drift(n_samples: int, tr: float, high_pass: float) -> NDArray[np.floa
         Orthonormal columns, slowest first, none of them constant. n_cosines is
         ``2 * n_samples * tr * high_pass`` rounded down, at most ``n_samples - 1``.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If `n_samples` is no positive whole number, `tr` is not positive, or `high_pass` is negative.
+
     Notes
     -----
     Column k is the DCT-II vector of period 2 n_samples tr / k seconds (Ahmed et al. 1974,
     doi:10.1109/T-C.1974.223784).
     """
+    refuse_other_than_count("n_samples", n_samples, 1)
+    refuse_bad_number("tr", tr, positive=True, or_none=False)
+    refuse_bad_number("high_pass", high_pass, or_none=False)
     n_cosines = min(n_samples - 1, int(np.floor(2 * n_samples * high_pass * tr)))
     times = np.arange(n_samples)[:, None] + 0.5
     k = np.arange(1, n_cosines + 1)

@@ -1,4 +1,4 @@
-"""Components of the most variable points, to be regressed out like confounds.
+"""Components of the most variable series, to be regressed out like confounds.
 
 What physiology and motion do to an image is largest where it varies most. After CompCor (Behzadi et al. 2007,
 NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
@@ -6,108 +6,118 @@ NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, eigsh
 
-from brainsieve.engine.source.base import Source
-from brainsieve.engine.temporal.detrend import detrended
+from brainsieve.logs import warn
+
+EPS = float(np.finfo(np.float64).eps)
+# Of the power of a straight line: less is what rounding leaves when it is taken out.
+LINE = 1e-14
+# Up to so many samples or series their products are formed; with more they would take more than what there is.
+EXACT = 2000
 
 
-def streamed_high_variance(
-    source: Source,
-    kept: NDArray[np.intp],
-    n_confounds: int = 5,
-    percentile: float = 2.0,
-    detrend: bool = True,
-    points: NDArray[np.bool_] | None = None,
-) -> NDArray[np.float64]:
-    """High-variance components of a source, from two passes over it.
+class Power:
+    """Mean squares of series that come piece by piece: of what detrending leaves, or of the values.
 
     Parameters
     ----------
-    source : Source
-    kept : array of int
-        Samples that count; the rows of the others are 0 in the result.
-    n_confounds : int, default=5
-    percentile : float, default=2.0
-        The share of points, in percent, that are the most variable.
-    detrend : bool, default=True
-        Remove linear trends first.
-    points : array of bool, shape (n_points,), optional
-        Points that count. Default: all that are finite in every sample.
-
-    Returns
-    -------
-    components : array of shape (n_samples, n_confounds)
+    n_samples, n_series : int
+    detrend : bool
     """
-    from brainsieve.engine.extract import Request, extract
-    from brainsieve.engine.spatial.select import Select
 
-    power = _power(source, kept, detrend)
-    if points is not None:
-        power[~points] = np.nan
-    chosen = np.flatnonzero(most_variable(power, percentile))
-    series = extract(source, [Request(Select(chosen, source.domain.n_points))])[0].values[kept]
-    components = np.zeros((source.n_samples, n_confounds))
-    found = components_of(detrended(series) if detrend else series, n_confounds)
-    components[kept, : found.shape[1]] = found
-    return components[:, : found.shape[1]]
+    def __init__(self, n_samples: int, n_series: int, detrend: bool) -> None:
+        self._n, self._detrend = n_samples, detrend
+        self._times = np.arange(n_samples) - (n_samples - 1) / 2
+        # Sums are of deviations from the first sample: squares of large means would swallow small changes.
+        self._first, self._sums, self._squares, self._trends = np.zeros((4, n_series))
 
+    def add(self, rows: slice, columns: slice, values: NDArray) -> None:
+        """Take values of samples, which come in order, in some series: (n_rows, n_columns)."""
+        if rows.start == 0:
+            self._first[columns] = values[0]
+        deviations = values - self._first[columns]
+        self._sums[columns] += deviations.sum(axis=0)
+        self._squares[columns] += np.einsum("ij,ij->j", deviations, deviations)
+        self._trends[columns] += self._times[rows] @ deviations
 
-def _power(source: Source, kept: NDArray[np.intp], detrend: bool) -> NDArray[np.float64]:
-    """Mean square of each point's detrended series, in one pass; NaN where a sample is not finite."""
-    n = len(kept)
-    position = np.full(source.n_samples, -1, dtype=np.intp)
-    position[kept] = np.arange(n)
-    times = np.arange(n) - (n - 1) / 2
-    n_points = source.domain.n_points
-    # Sums are of deviations from the first sample: squares of large means would swallow small changes.
-    first = np.full(n_points, np.nan)
-    sums, squares, trends = (np.zeros(n_points) for _ in range(3))
-    with closing(source.blocks(samples=kept)) as blocks:
-        for block in blocks:
-            for sample, row in zip(range(block.samples.start, block.samples.stop), block.values, strict=True):
-                if position[sample] < 0:
-                    continue
-                values = row.astype(np.float64)
-                where = block.points
-                if position[sample] == 0:
-                    first[where] = values
-                deviations = values - first[where]
-                sums[where] += deviations
-                squares[where] += deviations**2
-                trends[where] += times[position[sample]] * deviations
-    if not detrend:
-        # Mean squares of the values themselves.
-        return (squares + 2 * first * sums + n * first**2) / n * source.slope**2
-    left = squares - sums**2 / n
-    if n > 1:
-        left -= trends**2 / (times @ times)
-    return np.maximum(left, 0) / n * source.slope**2
+    def mean_squares(self, share: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The power of each series (NaN where a value is not finite), and which series vary.
+
+        `share`, of its mean: what varies less is rounding; see `standardize.constant_share`.
+        """
+        mean = self._first + self._sums / self._n
+        around = np.maximum(self._squares - self._sums**2 / self._n, 0)
+        left = around
+        if self._detrend and self._n > 1:
+            left = around - self._trends**2 / (self._times @ self._times)
+        varies = left > np.maximum(LINE * around, self._n * (share * mean) ** 2)
+        if not self._detrend:
+            return around / self._n + mean**2, varies
+        return np.where(varies | np.isnan(left), left, 0) / self._n, varies
 
 
-def most_variable(power: NDArray, percentile: float) -> NDArray[np.bool_]:
-    """Points whose power is above the (100 − percentile)-th percentile of the finite ones."""
+def most_variable(power: NDArray, varies: NDArray[np.bool_], percentile: float) -> NDArray[np.bool_]:
+    """Series whose power is above the (100 − percentile)-th percentile of the finite ones.
+
+    Where none is above, as with a single one that varies, those that have the most.
+
+    Raises
+    ------
+    ValueError
+        If no series is finite, or none varies.
+    """
     finite = np.isfinite(power)
     if not finite.any():
         raise ValueError("No point is finite in every sample; there are no high-variance confounds.")
-    threshold = np.percentile(power[finite], 100.0 - percentile)
-    chosen = finite & (np.where(finite, power, 0) > threshold)
-    if not chosen.any():
+    if not (varies & finite).any():
         raise ValueError(
-            f"No point varies more than the others (threshold {threshold:g}); there are no high-variance confounds."
+            f"Each of the {int(finite.sum())} points is constant (or a straight line); "
+            "there are no high-variance confounds."
         )
-    return chosen
+    known = np.where(finite, power, -1)
+    above = known > np.percentile(power[finite], 100.0 - percentile)
+    return above if above.any() else known == known.max()
 
 
 def components_of(series: NDArray, n_confounds: int) -> NDArray[np.float64]:
-    """Eigenvectors of X Xᵀ for its largest eigenvalues: (n_samples, n_confounds), orthonormal.
+    """Eigenvectors of X Xᵀ for its largest eigenvalues: (n_samples, n_found), orthonormal, strongest first.
 
-    The largest entry of each is positive, so that they do not depend on the machine.
+    n_found is below `n_confounds`, with a warning, where series have fewer dimensions: others would be noise
+    of rounding. The largest entry of each is positive, so that they do not depend on the machine.
     """
-    _, vectors = np.linalg.eigh(series @ series.T)
-    largest = vectors[:, ::-1][:, :n_confounds]
-    signs = np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(largest.shape[1])])
-    return np.asarray(largest * signs)
+    n_samples, n_series = series.shape
+    wanted = min(n_confounds, n_samples)
+    if min(n_samples, n_series) > max(EXACT, 2 * wanted):
+        found = _by_lanczos(series, wanted)
+    elif n_samples <= n_series:
+        values, vectors = np.linalg.eigh(series @ series.T)
+        found = vectors[:, ::-1][:, : min(wanted, _rank(values, series.shape))]
+    else:
+        values, vectors = np.linalg.eigh(series.T @ series)
+        rank = min(wanted, _rank(values, series.shape))
+        # Orthonormal to rounding, which products with weak directions are not.
+        found = np.linalg.qr(series @ vectors[:, ::-1][:, :rank])[0]
+    if found.shape[1] < n_confounds:
+        warn(
+            f"n_confounds={n_confounds}, but the most variable series have only {found.shape[1]} "
+            "components; so many are given."
+        )
+    largest = found[np.abs(found).argmax(axis=0), np.arange(found.shape[1])]
+    return np.asarray(found * np.sign(largest))
+
+
+def _rank(eigenvalues: NDArray, shape: tuple[int, int]) -> int:
+    return int((eigenvalues > max(shape) * EPS * eigenvalues.max()).sum())
+
+
+def _by_lanczos(series: NDArray, n_components: int) -> NDArray[np.float64]:
+    """The same without a matrix of all samples by all samples: 18 GB for 50 000 volumes."""
+    n = len(series)
+    gram = LinearOperator((n, n), matvec=lambda x: series @ (series.T @ x), dtype=np.float64)
+    # A start of our own: results do not change from call to call.
+    start = np.random.default_rng(0).normal(size=n)
+    values, vectors = eigsh(gram, n_components, which="LA", v0=start)
+    return vectors[:, ::-1][:, : _rank(values, series.shape)]

@@ -34,6 +34,7 @@ from brainsieve.engine.temporal.standardize import (
     constant_share,
     flatten_constants,
     percent_change,
+    warn_of_zero_means,
     zscore,
 )
 from brainsieve.logs import warn
@@ -226,7 +227,11 @@ class TemporalOperator:
         self._parts = parts
         self._settings = settings
         self._standardize = settings.standardize
-        self.is_identity = all(run.is_identity for _, run in parts) and self._standardize is None
+        self.is_identity = (
+            all(run.is_identity for _, run in parts)
+            and self._standardize is None
+            and not settings.ensure_finite
+        )
 
     def apply(
         self,
@@ -254,7 +259,7 @@ class TemporalOperator:
             )
         share = constant_share(precision)
         narrow = values.dtype == np.float32 and np.dtype(precision) == np.float32
-        n_without_mean: list[int] = []
+        n_undefined: list[int] = []
         for rows, run in self._parts:
             mean_removed = self._standardize == "psc" and self._mean_is_removed(values, offset, rows, run)
 
@@ -263,17 +268,12 @@ class TemporalOperator:
             ) -> None:
                 shift = None if offset is None else offset[columns]
                 tile = values[rows, columns].astype(np.float64)
-                values[rows, columns] = self._cleaned(
-                    tile, shift, run, share, removed, narrow, n_without_mean
-                )
+                values[rows, columns], n = self._cleaned(tile, shift, run, share, removed, narrow)
+                n_undefined.append(n)
 
             _each_tile(clean, values.shape[1], run.n_kept, n_threads)
-        if any(n_without_mean):
-            # Once for all tiles and runs, and not from the threads that clean them.
-            warn(
-                f"standardize='psc': {sum(n_without_mean)} series have a mean of 0; their percent signal change is "
-                "not defined and set to 0."
-            )
+        # Once, whatever the number of tiles and runs.
+        warn_of_zero_means(sum(n_undefined))
 
     def _cleaned(
         self,
@@ -283,23 +283,24 @@ class TemporalOperator:
         share: float,
         mean_removed: bool,
         narrow: bool,
-        n_without_mean: list[int],
-    ) -> NDArray[np.float64]:
+    ) -> tuple[NDArray[np.float64], int]:
+        """Cleaned series, and how many have no percent signal change."""
         if self._settings.ensure_finite:
-            tile[~np.isfinite(tile)] = 0
+            # 0 is the value of the series, offset included.
+            tile = np.where(np.isfinite(tile), tile, 0.0 if offset is None else -offset)
         series = run.apply_narrow(tile) if narrow else run.apply(tile)
         if offset is not None:
             series += run.of_ones[:, None] * offset
         if len(series) == 1:
-            return series
+            return series, 0
         size = _size(tile, offset)
         constant = flatten_constants(series, size, np.inf if run.leaves_nothing else share)
         if self._standardize == "zscore_sample":
             zscore(series, constant)
         elif self._standardize == "psc":
             before = run.means_before(tile) + (0 if offset is None else offset)
-            n_without_mean.append(percent_change(series, before, mean_removed))
-        return series
+            return series, percent_change(series, before, mean_removed, size, share)
+        return series, 0
 
     def _mean_is_removed(self, values: NDArray, offset: NDArray | None, rows: Any, run: CleanRun) -> bool:
         """Whether cleaning takes the means away, on average over all columns: one decision for all tiles."""

@@ -68,12 +68,18 @@ class CleaningSettings:
     header_t_r: float | None = None
 
     def __post_init__(self) -> None:
-        if self.filter not in FILTERS:
+        for name in ("detrend", "standardize_confounds", "extrapolate", "ensure_finite"):
+            refuse_other_than_bool(name, getattr(self, name))
+        # By identity: 0 equals False, and is no filter.
+        if self.filter is not False and not _is_one_of(self.filter, FILTERS):
             raise ValueError(_choices("filter", self.filter, FILTERS))
-        if self.padtype not in PADTYPES:
+        if self.padtype is not None and not _is_one_of(self.padtype, PADTYPES):
             raise ValueError(_choices("butterworth__padtype", self.padtype, PADTYPES))
+        refuse_other_than_count("butterworth__order", self.order, 1)
+        if self.padlen is not None:
+            refuse_other_than_count("butterworth__padlen", self.padlen, 0)
         for name in ("low_pass", "high_pass", "t_r"):
-            _refuse_bad_number(name, getattr(self, name))
+            refuse_bad_number(name, getattr(self, name), positive=name == "t_r")
         if self.high_pass == 0:
             object.__setattr__(self, "high_pass", None)
 
@@ -106,14 +112,34 @@ class CleaningSettings:
         return self.t_r
 
 
-def _refuse_bad_number(name: str, value: Any) -> None:
-    if value is None:
+def refuse_bad_number(name: str, value: Any, positive: bool = False, or_none: bool = True) -> None:
+    """Raise TypeError or ValueError unless a value is a finite number that is positive, or not negative."""
+    if value is None and or_none:
         return
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number or None; {value!r} ({type(value).__name__}) was given.")
-    least = "positive" if name == "t_r" else "not negative"
-    if not np.isfinite(float(value)) or value < 0 or (name == "t_r" and value == 0):
+        kind = "a number or None" if or_none else "a number"
+        raise TypeError(f"{name} must be {kind}; {value!r} ({type(value).__name__}) was given.")
+    if not np.isfinite(float(value)) or value < 0 or (positive and value == 0):
+        least = "positive" if positive else "not negative"
         raise ValueError(f"{name} must be finite and {least}; {value!r} was given.")
+
+
+def refuse_other_than_bool(name: str, value: Any) -> None:
+    """Raise TypeError unless a value is True or False: "no" is as true as "yes"."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; {value!r} ({type(value).__name__}) was given.")
+
+
+def refuse_other_than_count(name: str, value: Any, least: int) -> None:
+    """Raise TypeError or ValueError unless a value is a whole number from `least` on."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number; {value!r} ({type(value).__name__}) was given.")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}; {value!r} was given.")
+
+
+def _is_one_of(value: Any, choices: tuple[Any, ...]) -> bool:
+    return isinstance(value, str) and value in choices
 
 
 def _choices(name: str, value: Any, choices: tuple[Any, ...]) -> str:
@@ -130,10 +156,10 @@ def normalize_standardize(value: Any) -> str | None:
     ValueError
         If it is none of "zscore_sample", "psc", True, False and None.
     """
-    if value is None or value is False:
+    if value is None:
         return None
-    if value is True:
-        return "zscore_sample"
+    if isinstance(value, bool | np.bool_):
+        return "zscore_sample" if value else None
     if not isinstance(value, str) or value not in STANDARDIZE:
         hint = " 'zscore' (ddof 0) is no longer there: use 'zscore_sample'." if value == "zscore" else ""
         raise ValueError(_choices("standardize", value, (*STANDARDIZE, True, False, None)) + hint)
@@ -153,7 +179,9 @@ def clean_args_to_settings(clean_args: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in clean_args.items():
         if key in CLEAN_ARGS:
             name = key.removeprefix("butterworth__")
-            if name != "copy":  # nothing is done in place, whatever it says
+            if name == "copy":  # nothing is done in place, whatever it says
+                refuse_other_than_bool(key, value)
+            else:
                 found[name] = value
         elif key in own:
             raise TypeError(f"clean_args has {key!r}, which is a parameter of its own; set it there.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.logs import warn
+
 # A series whose spread after cleaning is a smaller share of what it was is constant, by the digits of the data.
 CONSTANT_SHARE = {4: 1e-6, 8: 1e-10}
 # The mean counts as removed by cleaning where less than this share is left of it, on average over columns.
@@ -54,15 +56,27 @@ def zscore(series: NDArray, constant: NDArray[np.bool_], centred: bool = False) 
     series /= spread
 
 
-def percent_change(series: NDArray, mean_before: NDArray, mean_removed: bool) -> int:
+def percent_change(
+    series: NDArray, mean_before: NDArray, mean_removed: bool, size: NDArray, share: float
+) -> int:
     """100 (x − mean) / |mean|, in place, with the mean before cleaning if cleaning removed it.
 
-    Returns how many series have no mean to relate to; they are 0.
+    Where the mean is 0, or what rounding leaves of 0 (less than `share` of `size`, see `flatten_constants`),
+    the result is 0: divided by rounding it would be a number without meaning. Returns how many series these
+    are.
     """
     mean = series.mean(axis=0)
     reference = np.abs(mean + mean_before if mean_removed else mean)
-    flat = reference < EPS
-    reference[flat] = np.inf
+    undefined = reference <= np.maximum(share * size, EPS)
+    reference[undefined] = np.inf
     series -= mean
     series *= 100.0 / reference
-    return int(flat.sum())
+    return int(undefined.sum())
+
+
+def warn_of_zero_means(n_undefined: int) -> None:
+    if n_undefined:
+        warn(
+            f"standardize='psc': {n_undefined} series have a mean of 0; their percent signal change is "
+            "not defined and set to 0. Was their mean removed before?",
+        )
