@@ -65,7 +65,9 @@ def test_the_intercept_of_the_file_counts_where_values_are_not_detrended():
     stored[:, 4], stored[:, 9] = np.random.default_rng(0).integers(-30, 31, (2, T))
     stored[:, 9] += 100
     with pytest.warns(UserWarning, match="only 1 components"):
-        found = streamed_high_variance(Stored(stored, False, 1.0, -100.0), np.arange(T), 2, 0.4, detrend=False)
+        found = streamed_high_variance(
+            Stored(stored, False, 1.0, -100.0), np.arange(T), 2, 0.4, detrend=False
+        )
     # Voxel 9 is 0 on average, voxel 4 is -100.
     strongest = stored[:, 4] - 100.0
     assert_allclose(np.abs(found[:, 0]), np.abs(strongest) / np.linalg.norm(strongest), atol=1e-12)
