@@ -54,8 +54,12 @@ def redacted(text: str) -> str:
     scheme, rest = url.split("://", 1)
     rest, _, fragment = rest.partition("#")
     rest, has_query, query = rest.partition("?")
-    # To the last @ before the path; a password may itself have one, or, badly quoted, a slash after its colon.
-    rest = re.sub(r"^(?:[^/@]*:(?!\d*/)[^@]*|[^/]*)@", f"{STRUCK}@", rest)
+    host, slash, path = rest.partition("/")
+    # A password may itself have an @ or, badly quoted, a slash: what follows the colon is then no port.
+    if "@" not in host and re.search(r":(?!\d*$)", host) and "@" in path:
+        host, slash, path = f"@{path.rpartition('@')[2]}".partition("/")
+    login, at, host = host.rpartition("@")
+    rest = f"{STRUCK if at else ''}{at}{host}{slash}{path}"
     parts = [_query_redacted(part) for part in query.split("&")] if has_query else []
     shown = f"{scheme}://{rest}" + (f"?{'&'.join(parts)}" if has_query else "")
     shown += f"#{STRUCK}" if fragment else ""
