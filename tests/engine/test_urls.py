@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,9 @@ def serving(answer: Callable[[Any], None]) -> Iterator[str]:
     """A server on the loopback address; gives where it is."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
-            try:
+        def do_GET(self):
+            with suppress(OSError):  # whom it answers has gone
                 answer(self)
-            except OSError:  # whom it answers has gone
-                pass
 
         def log_message(self, *args):
             pass

@@ -58,7 +58,7 @@ def redacted(text: str) -> str:
     # A password may itself have an @ or, badly quoted, a slash: what follows the colon is then no port.
     if "@" not in host and re.search(r":(?!\d*$)", host) and "@" in path:
         host, slash, path = f"@{path.rpartition('@')[2]}".partition("/")
-    login, at, host = host.rpartition("@")
+    _, at, host = host.rpartition("@")
     rest = f"{STRUCK if at else ''}{at}{host}{slash}{path}"
     parts = [_query_redacted(part) for part in query.split("&")] if has_query else []
     shown = f"{scheme}://{rest}" + (f"?{'&'.join(parts)}" if has_query else "")
