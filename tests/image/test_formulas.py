@@ -113,6 +113,7 @@ BAD = {
     "a is a": "comparison",
     "await a": "no expression|Await",
     "np": "'np'",
+    "np.linalg": "np.linalg",
     "a()": "no function",
     "3()": "no function",
     "-" * 5000 + "a": "nested|no expression",

@@ -73,7 +73,7 @@ WRONG = [
             ("connected", 2, TypeError),
         )
     ),
-    ("apply_mask", dict(mask_img=mask_image(), smoothing_fwhm=-2), ValueError, "fwhm"),
+    ("apply_mask", dict(mask_img=mask_image(), smoothing_fwhm=-2), ValueError, "smoothing_fwhm"),
     ("apply_mask", dict(mask_img=mask_image(affine=AFFINE * 2)), ValueError, "different grids"),
     ("apply_mask", dict(mask_img=volume()), ValueError, "mask_img"),
 ]
@@ -104,6 +104,12 @@ def test_a_value_that_a_parameter_does_not_have_is_named(name, arguments, error,
         (lambda: masking.compute_multi_epi_mask("run.nii"), TypeError, "Several"),
         (lambda: masking.load_mask_img(mask_image((9, 8, 7, 2))), DimensionError, "The mask"),
         (lambda: image.coord_transform(1, 2, 3, np.eye(3)), ValueError, r"\(4, 4\)"),
+        (lambda: image.get_bounds((3, 3), np.eye(4)), ValueError, "three sizes"),
+        (
+            lambda: image.load_img(nib.Nifti1Image(np.full((2, 2, 2), np.nan), AFFINE), dtype=int),
+            ValueError,
+            "NaN",
+        ),
         (lambda: image.coord_transform([1, 2], [1, 2, 3], 3, np.eye(4)), ValueError, "one shape"),
         (lambda: image.new_img_like(volume(), [[[1]]]), TypeError, "array"),
         (lambda: image.new_img_like(volume(), np.ones((2, 2, 2)), np.eye(3)), ValueError, "affine"),
@@ -111,7 +117,7 @@ def test_a_value_that_a_parameter_does_not_have_is_named(name, arguments, error,
         (lambda: image.smooth_img([volume()], 3, output_file="x.nii"), ValueError, "output_file"),
         (lambda: image.smooth_img(volume(), 3, output_file="x.img"), ValueError, "output_file"),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_wrong_arguments_are_named(call, error, words):
     with pytest.raises(error, match=words):

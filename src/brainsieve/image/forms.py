@@ -62,8 +62,8 @@ class ImageForm(ABC):
         return values[0]
 
     @abstractmethod
-    def smoothing(self, fwhm: Any) -> list[SpatialOperator]:
-        """Operators that smooth by a FWHM in mm, none where it is None."""
+    def smoothing(self, fwhm: Any, name: str = "fwhm") -> list[SpatialOperator]:
+        """Operators that smooth by a FWHM in mm, none where it is None; `name` is that of the parameter."""
 
     def image(self, values: NDArray, copy_header: bool = True) -> Any:
         """An image of values (n_points,), of one sample, or (n_samples, n_points)."""
@@ -88,8 +88,8 @@ class VolumeForm(ImageForm):
         data = narrowed(arrays["volume"])
         return nifti_image(data, self.domain.affine, self.header, copy_header)
 
-    def smoothing(self, fwhm: Any) -> list[SpatialOperator]:
-        width = checked_fwhm(fwhm, "fwhm")
+    def smoothing(self, fwhm: Any, name: str = "fwhm") -> list[SpatialOperator]:
+        width = checked_fwhm(fwhm, name)
         return [] if width is None else [smooth(self.domain, width)]
 
 
@@ -114,14 +114,14 @@ class SurfaceForm(ImageForm):
     def image_of(self, arrays: Arrays, copy_header: bool = True) -> Any:
         return image_on(self.domain, self.mesh, self.values(arrays).T)
 
-    def smoothing(self, fwhm: Any) -> list[SpatialOperator]:
+    def smoothing(self, fwhm: Any, name: str = "fwhm") -> list[SpatialOperator]:
         if fwhm is not None and (isinstance(fwhm, str) or np.ndim(fwhm)):
-            raise TypeError(f"fwhm must be one number in mm for surfaces; {fwhm!r} was given.")
-        width = checked_fwhm(fwhm, "fwhm")
+            raise TypeError(f"{name} must be one number in mm for surfaces; {fwhm!r} was given.")
+        width = checked_fwhm(fwhm, name)
         if width is None:
             return []
         if self.domain.meshes is None:
-            raise ValueError("fwhm needs meshes to smooth along, and the values given have none.")
+            raise ValueError(f"{name} needs meshes to smooth along, and the values given have none.")
         return surface_smoothing(self.domain.meshes, float(width[0]))
 
 

@@ -59,7 +59,7 @@ NUMPY_NAMES = frozenset(
     squeeze stack std subtract sum swapaxes take tan tanh tensordot tile transpose trapezoid tril triu true_divide
     trunc unique unravel_index var vstack where zeros zeros_like
     bool_ complex128 complex64 float16 float32 float64 int16 int32 int64 int8 uint16 uint32 uint64 uint8
-    linalg linalg.det linalg.eigh linalg.inv linalg.norm linalg.pinv linalg.svd
+    linalg.det linalg.eigh linalg.inv linalg.norm linalg.pinv linalg.svd
     """.split()
 )
 ARRAY_NAMES = frozenset(

@@ -118,11 +118,11 @@ def cast(values: NDArray, dtype: Any, name: str = "dtype") -> NDArray:
         if isinstance(dtype, str) and dtype == "auto" and not _fits(values, kind):
             return values.astype(np.float32)
         if not _fits(values, kind):
+            if values.dtype.kind == "f" and np.isnan(values).any():
+                raise ValueError(f"{name}={kind} holds no NaN, which is among the values; take float32.")
             low, high = value_range_of(values)
             raise ValueError(
-                f"{name}={kind} holds no values from {low:g} to {high:g}"
-                f"{' and no NaN' if values.dtype.kind == 'f' and np.isnan(values).any() else ''}; "
-                "take a wider dtype, or float32."
+                f"{name}={kind} holds no values from {low:g} to {high:g}; take a wider dtype, or float32."
             )
     return values.astype(kind, copy=False)
 

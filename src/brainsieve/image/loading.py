@@ -16,7 +16,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.forms import ImageForm, SurfaceForm, is_one_image, opened
 from brainsieve.image.headers import cast, narrowed, nifti_image
-from brainsieve.surface.images import PolyData
+from brainsieve.surface.images import PolyData, SurfaceImage
 from brainsieve.surface.opening import is_surface_image
 from brainsieve.typing import ImageLike, ImagesLike, NiimgLike, NiimgsLike
 
@@ -224,7 +224,7 @@ def _surface_like(reference: Any, data: Any) -> Any:
         )
     if form.mesh is None:
         return data
-    return type(reference)(form.mesh, data)
+    return SurfaceImage(form.mesh, data)
 
 
 def copy_img(img: ImageLike) -> Any:

@@ -486,7 +486,8 @@ def get_bounds(shape: Sequence[int], affine: ArrayLike) -> list[tuple[float, flo
     -------
     bounds : list of three (lowest, highest), in mm
     """
-    ends = np.array([[0.0, n - 1.0] for n in shape[:3]])
-    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3)
-    moved = apply_affine(np.asarray(affine, dtype=np.float64), corners)
-    return [(float(low), float(high)) for low, high in zip(moved.min(axis=0), moved.max(axis=0), strict=True)]
+    if len(shape) < 3:
+        raise ValueError(f"shape must have three sizes; {tuple(shape)} was given.")
+    grid = VoxelGrid((int(shape[0]), int(shape[1]), int(shape[2])), checked_affine(affine))
+    corners = apply_affine(grid.affine, corner_voxels(grid.shape))
+    return [(float(axis.min()), float(axis.max())) for axis in corners.T]

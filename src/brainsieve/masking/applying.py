@@ -98,7 +98,7 @@ def apply_mask(
         )
     points = _points_in_order(mask, form)
     select: SpatialOperator = Select(points, form.domain.n_points)
-    steps = form.smoothing(smoothing_fwhm)
+    steps = form.smoothing(smoothing_fwhm, "smoothing_fwhm")
     if dtype is None or (isinstance(dtype, str) and dtype == "f" and source.value_dtype.kind == "f"):
         dtype = source.value_dtype
     kind = cast_dtype(source.value_dtype, dtype)
