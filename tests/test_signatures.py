@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 # Of these modules everything that is public in the peer, but for surfaces, must be here.
-MODULES = ["image", "masking", "signal", "surface", "interfaces.fmriprep", "connectome"]
+MODULES = ["image", "masking", "signal", "surface", "interfaces.fmriprep", "connectome", "mass_univariate"]
 MASKERS = [
     "NiftiMasker",
     "NiftiLabelsMasker",
