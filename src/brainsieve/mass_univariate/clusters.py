@@ -48,7 +48,8 @@ def clusters_above(maps: NDArray, edges: NDArray[np.intp], threshold: float, two
         a, b = a[both], b[both]
         same = sign[inside[a]] == sign[inside[b]]
         ends.append((a[same], b[same]))
-    labels = _components(*map(np.concatenate, zip(*ends, strict=True)), len(inside))
+    first, second = map(np.concatenate, zip(*ends, strict=True))
+    labels = _components(first, second, len(inside))
     size, mass = np.zeros(values.size, dtype=np.int64), np.zeros(values.size)
     size[inside] = np.bincount(labels)[labels] if len(inside) else 0
     beyond = height[inside] - threshold
@@ -131,7 +132,8 @@ def _from_the_top(
         if not apart.any():
             continue
         parts, position = np.unique(np.concatenate([first[apart], second[apart]]), return_inverse=True)
-        joined = _components(*np.split(position, 2), len(parts))
+        left, right = np.split(position, 2)
+        joined = _components(left, right, len(parts))
         new = slice(n_used, n_used + joined.max() + 1)
         n_used = new.stop
         parent[parts] = up[parts] = new.start + joined

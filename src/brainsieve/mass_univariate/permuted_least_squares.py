@@ -201,7 +201,7 @@ def _null(
     design: Design, n_perm: int, seed: int, space: Space | None, two_sided: bool, n_threads: int
 ) -> dict[str, NDArray]:
     """Largest values of each permutation, (R, n_perm) for each statistic."""
-    compute = _largest_t if space is None else _largest_in_space
+    compute: Callable[..., dict[str, NDArray]] = _largest_t if space is None else _largest_in_space
     if space is None and design.explained.any():
         design = replace(design, targets=design.targets[:, ~design.explained])
     at_once = AT_ONCE if space is None else MAPS_AT_ONCE
@@ -228,7 +228,7 @@ def _few_ahead(
 
 
 def _largest_t(
-    design: Design, tested: NDArray, confounds: NDArray, space: None, two_sided: bool
+    design: Design, tested: NDArray, confounds: NDArray, _space: None, two_sided: bool
 ) -> dict[str, NDArray]:
     """Largest t of each of a block of permutations, targets tile by tile."""
     n_shuffles, n_tested, n = tested.shape
@@ -261,7 +261,7 @@ def _squared(confounds: NDArray, targets: NDArray) -> NDArray:
 
 
 def _largest_in_space(
-    design: Design, tested: NDArray, confounds: NDArray, space: Space, two_sided: bool
+    design: Design, tested: NDArray, confounds: NDArray, space: Space | None, two_sided: bool
 ) -> dict[str, NDArray]:
     """Largest t, clusters and TFCE of each of a few permutations."""
     n_shuffles, n_tested, n = tested.shape
