@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from brainsieve.engine.extract import Request, extract
+from brainsieve.engine.source import open_source
+from brainsieve.engine.source.streams import Ahead
+from brainsieve.engine.spatial.average import Average
 from brainsieve.engine.threads import single_threaded_blas
 
 
@@ -133,3 +137,44 @@ def test_a_fork_while_another_thread_holds_the_lock_does_not_hang_the_child():
     assert in_child(child) == "125000.0"
     release.set()
     holder.join()
+
+
+@needs_fork
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_child_forked_in_the_middle_of_a_pass_may_leave_it_and_work_on(tmp_path, suffix):
+    import nibabel as nib
+
+    data = np.random.default_rng(0).integers(0, 99, (6, 5, 4, 40)).astype(np.int16)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / f"run{suffix}")
+    source = open_source(tmp_path / f"run{suffix}")
+    request = Request(Average.from_codes(np.arange(120) % 3, 3))
+    expected = extract(source, [request])[0].values
+
+    class LeaveError(Exception):
+        pass
+
+    def fork(n_done, n_total):
+        def child():
+            # All that the parent's frames would do on their way out, then a pass of its own.
+            blocks.close()
+            limit.__exit__(None, None, None)
+            outside = blas_threads()
+            same = np.array_equal(extract(source, [request])[0].values, expected)
+            with pytest.raises(RuntimeError, match="forked"):
+                next(others)
+            return outside, same
+
+        said.append(in_child(child))
+        raise LeaveError
+
+    said = []
+    for _ in range(5):
+        blocks, others = source.blocks(4), iter(Ahead(lambda free, left: ((None, b) for b in free), 8))
+        next(blocks), next(others)
+        limit = single_threaded_blas()
+        limit.__enter__()
+        with pytest.raises(LeaveError):
+            extract(source, [request], progress=fork)
+        limit.__exit__(None, None, None)
+        blocks.close(), others.close()
+    assert said == ["({2}, True)"] * 5

@@ -12,6 +12,7 @@ from scipy import sparse
 from brainsieve.atlas.base import Atlas, Mask, Placed, fill_of, listed, plural_of
 from brainsieve.atlas.placing import moved
 from brainsieve.engine.domain import Domain, VoxelGrid
+from brainsieve.engine.source import streamed
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.least_squares import LeastSquares
@@ -200,14 +201,13 @@ class PlacedMaps(Placed):
 def _weights_of(source: Source, point: str) -> tuple[sparse.csr_array, int]:
     """Maps as a sparse matrix, read a block at a time, and how many points were not finite."""
     wide = source.value_dtype.kind == "f" and source.value_dtype.itemsize > 4
-    pieces, n_bad = [], 0
-    for block in source.blocks():
-        values = block.values.astype(np.float64 if wide else np.float32)
-        if source.is_scaled:
-            values = values * source.slope + source.inter
-        bad = ~np.isfinite(values)
-        n_bad += int(bad.any(axis=0).sum())
-        pieces.append(sparse.csr_array(np.where(bad, 0, values)))
+    pieces, bad = [], np.zeros(source.domain.n_points, dtype=bool)
+    with streamed(source, dtype=np.float64 if wide else np.float32) as blocks:
+        for block in blocks:
+            finite = np.isfinite(block.values)
+            bad[block.points] |= ~finite.all(axis=0)
+            pieces.append(sparse.csr_array(np.where(finite, block.values, 0)))
+    n_bad = int(bad.sum())
     if n_bad:
         warn(f"maps_img has {n_bad} {plural_of(point)} that are NaN or infinite; they have weight 0.")
     put_together = sparse.hstack if source.points_first else sparse.vstack

@@ -217,8 +217,13 @@ class Ahead:
 
     def __iter__(self) -> Iterator[tuple[Any, NDArray]]:
         self._thread.start()
+        process = os.getpid()
         try:
             while True:
+                if os.getpid() != process:  # no thread of the parent's, nothing ever comes
+                    raise RuntimeError(
+                        "A process that was forked cannot go on reading what its parent reads."
+                    )
                 kind, value, buffer = self._full.get()
                 if kind == "error":
                     raise value
@@ -227,9 +232,11 @@ class Ahead:
                 yield value
                 self._free.put(buffer)
         finally:
-            self._left.set()
-            self._free.put(None)
-            self._thread.join(self._patience)
+            # In the child of a fork the thread is gone, and may have taken the locks of the queues with it.
+            if os.getpid() == process:
+                self._left.set()
+                self._free.put(None)
+                self._thread.join(self._patience)
 
     def _run(self) -> None:
         taken: list[Any] = [None]
