@@ -402,3 +402,34 @@ def test_series_that_are_not_finite_take_no_part():
     spoiled = np.hstack([x, x[:, :1] * 100])
     spoiled[7, -1] = np.nan
     assert_allclose(signal.high_variance_confounds(spoiled, percentile=30), expected)
+
+
+# -- the ends of the filter ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, 2, 5])
+@pytest.mark.parametrize(
+    "cut_offs", [dict(low_pass=0.1), dict(high_pass=0.05), dict(low_pass=0.1, high_pass=0.05)], ids=str
+)
+def test_the_shortest_run_that_a_filter_takes_is_scipys(order, cut_offs):
+    kind = "bandpass" if len(cut_offs) == 2 else "lowpass" if "low_pass" in cut_offs else "highpass"
+    cuts = sorted(cut_offs.values())
+    sections = scipy_signal.butter(order, cuts if len(cuts) == 2 else cuts[0], kind, output="sos", fs=1 / TR)
+
+    def scipy_takes(n):
+        try:
+            scipy_signal.sosfiltfilt(sections, np.zeros(n))
+        except ValueError:
+            return False
+        return True
+
+    shortest = next(n for n in range(2, 200) if scipy_takes(n))
+    options = dict(butterworth__order=order, detrend=False, standardize=None, t_r=TR, **cut_offs)
+    x = series()[:shortest]
+    assert_allclose(signal.clean(x, **options), scipy_signal.sosfiltfilt(sections, x, axis=0), atol=1e-8)
+    with pytest.raises(ValueError, match=f"{shortest - 1} samples, too few.*at least {shortest} are needed"):
+        signal.clean(x[:-1], **options)
+    shorter = signal.clean(x[:-1], butterworth__padlen=shortest - 2, **options)
+    assert_allclose(
+        shorter, scipy_signal.sosfiltfilt(sections, x[:-1], axis=0, padlen=shortest - 2), atol=1e-8
+    )
