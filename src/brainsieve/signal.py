@@ -107,7 +107,7 @@ def clean(
     plan = plan_cleaning(
         n_samples,
         settings,
-        confounds=read_confounds(confounds, n_samples, name="signals"),
+        confounds=read_confounds(confounds, n_samples, "signals", sample_mask, runs),
         sample_mask=sample_mask,
         runs=runs,
         name="signals",

@@ -315,7 +315,7 @@ def test_wrong_options_are_named(options, error, words):
 def test_nan_in_confounds_are_named_with_a_hint():
     c = pd.DataFrame(confounds(), columns=["csf", "wm", "dvars", "x"])
     c.loc[0, "dvars"] = np.nan
-    with pytest.raises(ValueError, match=r"columns 2, rows 0.*load_confounds"):
+    with pytest.raises(ValueError, match=r"columns 'dvars', rows 0.*load_confounds"):
         signal.clean(series(), confounds=c)
 
 

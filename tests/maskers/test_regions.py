@@ -70,7 +70,7 @@ def test_a_look_up_table_is_joined_by_index(img, tmp_path):
         assert list(masker.region_names_.values()) == ["y", "x", "w"]
         assert "color" in masker.lut_.columns
     pd.testing.assert_frame_equal(table, before)
-    with pytest.warns(UserWarning, match="no row for the ids 20"):
+    with pytest.warns(UserWarning, match="no name for the ids 20"):
         NiftiLabelsMasker(blocks_atlas(img), lut=table[:3]).fit()
 
 
@@ -80,7 +80,7 @@ def test_a_look_up_table_is_joined_by_index(img, tmp_path):
         (dict(labels="abc"), TypeError, "list of str"),
         (dict(labels=["a", 2]), TypeError, "2 \\(int\\)"),
         (dict(labels=["a"], lut=pd.DataFrame({"index": [1], "name": ["a"]})), ValueError, "not both"),
-        (dict(lut=pd.DataFrame({"id": [1], "name": ["a"]})), ValueError, "no column 'index'"),
+        (dict(lut=pd.DataFrame({"colour": [1], "name": ["a"]})), ValueError, "no column 'index'"),
         (dict(lut="no/lut.tsv"), ValueError, "File not found"),
         (dict(labels_img=None), ValueError, "labels_img is None"),
         (dict(labels_img="no.nii"), ValueError, "labels_img: File not found"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from brainsieve.logs import warn
+from brainsieve.tables import names_in_order, read_lut
+from brainsieve.tables.lookup import calls_no_region
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +56,15 @@ def region_table(
     if labels is not None and lut is not None:
         raise ValueError("Give either labels or lut, not both: each names the regions.")
     if lut is not None:
-        table = _from_lut(ids, lut)
+        in_order = names_in_order(lut)
+        if in_order is not None:
+            # A list of names without ids is meant as `labels` is.
+            lut, labels = None, in_order
+    if lut is not None:
+        given = read_lut(lut)
+        table = _from_lut(ids, given)
+        if background_label == 0:
+            _warn_of_shift(ids, given)
     else:
         names = [str(i) for i in ids.tolist()] if labels is None else _checked_labels(labels, ids)
         table = pd.DataFrame({"index": ids, "name": names})
@@ -94,12 +105,9 @@ def _checked_labels(labels: Any, ids: NDArray) -> list[str]:
     return names
 
 
-def _from_lut(ids: NDArray, lut: Any) -> pd.DataFrame:
+def _from_lut(ids: NDArray, given: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    from brainsieve.tables import read_lut
-
-    given = read_lut(lut)
     repeated = given["index"][given["index"].duplicated()].tolist()
     if repeated:
         warn(
@@ -107,18 +115,30 @@ def _from_lut(ids: NDArray, lut: Any) -> pd.DataFrame:
         )
         given = given.drop_duplicates("index")
     table = pd.DataFrame({"index": ids}).merge(given, on="index", how="left")
-    unnamed = table["name"].isna()
+    unnamed = table["name"].isna() | (table["name"] == "")
     if unnamed.any():
         warn(
-            f"lut has no row for the ids {_some(table['index'][unnamed].tolist())} of labels_img; "
+            f"lut has no name for the ids {_some(table['index'][unnamed].tolist())} of labels_img; "
             f"they are called {UNKNOWN!r}.",
         )
-    table["name"] = table["name"].fillna(UNKNOWN).astype(str)
+    table["name"] = table["name"].mask(unnamed, UNKNOWN)
     return table
 
 
+def _warn_of_shift(ids: NDArray, given: pd.DataFrame) -> None:
+    """Suspect aloud a table that counts regions from 0 where the image counts from 1."""
+    at_zero = given["name"][given["index"] == 0].tolist()
+    if not at_zero or calls_no_region(at_zero[0]):
+        return
+    warn(
+        f"lut calls 0 {at_zero[0]!r}, but 0 is the background of labels_img, whose ids run from {ids.min()} to "
+        f"{ids.max()}. Does the table count from 0? Then each region has the name of the one after it: add 1 to "
+        "its index.",
+    )
+
+
 def _warn_of_duplicates(names: Sequence[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1 and name != UNKNOWN})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name != UNKNOWN)
     if repeated:
         warn(
             f"Several regions have the same name, hence several columns will: {_some(repeated)}.",

@@ -6,17 +6,17 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.cli.inputs import is_file_of_volumes
+
 if TYPE_CHECKING:
     import pandas as pd
 
 RANGE = re.compile(r"(\d*)(:?)(\d*)")
-TRUE, FALSE = {"true", "1"}, {"false", "0"}
 
 
 def chosen_confounds(path: str, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -86,24 +86,28 @@ def kept_volumes(text: str, n_samples: int) -> NDArray[np.intp]:
     Parameters
     ----------
     text : str
-        Ranges such as ``4:``, ``0:50,60:82`` or ``3,5,8``; or the path of a file with numbers of volumes, or
-        with True or False for each volume.
+        Ranges such as ``4:``, ``0:50,60:82`` or ``3,5,8``; or the path of a file, see
+        `brainsieve.tables.read_sample_mask`.
     n_samples : int
         Volumes of the run.
 
     Raises
     ------
     ValueError
-        If it is neither, names volumes that the run does not have, or keeps none.
+        If it is neither, names volumes that the run does not have or one twice, or keeps none.
     """
-    path = Path(text).expanduser()
-    kept = _from_file(path, n_samples) if path.is_file() else _from_ranges(text, n_samples)
-    beyond = kept[(kept < 0) | (kept >= n_samples)]
+    from brainsieve.tables import read_sample_mask
+
+    if is_file_of_volumes(text):
+        return read_sample_mask(text, n_samples)
+    kept = _from_ranges(text, n_samples)
+    beyond = kept[kept >= n_samples]
     if len(beyond):
         raise ValueError(f"--sample-mask {text!r} names volume {beyond[0]}; the run has 0 … {n_samples - 1}.")
-    if not len(kept):
-        raise ValueError(f"--sample-mask {text!r} keeps none of the {n_samples} volumes.")
-    return np.unique(kept)
+    values, counts = np.unique(kept, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"--sample-mask {text!r} names volume {values[counts > 1][0]} more than once.")
+    return values
 
 
 def _from_ranges(text: str, n_samples: int) -> NDArray[np.intp]:
@@ -124,43 +128,3 @@ def _from_ranges(text: str, n_samples: int) -> NDArray[np.intp]:
             raise ValueError(f"--sample-mask: {part!r} is no range in a run of {n_samples} volumes.")
         kept += range(first, last)
     return np.asarray(kept, dtype=np.intp)
-
-
-def _from_file(path: Path, n_samples: int) -> NDArray[np.intp]:
-    if path.suffix.lower() == ".npy":
-        values = np.load(path, allow_pickle=False).ravel()
-        if values.dtype == bool:
-            return _from_flags(values, path, n_samples)
-        if values.dtype.kind not in "iu":
-            raise ValueError(
-                f"{str(path)!r} must hold whole numbers or booleans; its dtype is {values.dtype}."
-            )
-        words = [str(value) for value in values.tolist()]
-    else:
-        words = _words(path)
-    lowered = [word.lower() for word in words]
-    if set(lowered) & {"true", "false"} or (len(words) == n_samples > 2 and set(lowered) <= {"0", "1"}):
-        unknown = [word for word in words if word.lower() not in TRUE | FALSE]
-        if unknown:
-            raise ValueError(f"{str(path)!r} mixes True and False with {unknown[0]!r}.")
-        return _from_flags(np.asarray([word in TRUE for word in lowered]), path, n_samples)
-    bad = next((word for word in words if not word.isdigit()), None)
-    if bad is not None:
-        raise ValueError(f"{str(path)!r} must hold numbers of volumes, or True and False; it has {bad!r}.")
-    return np.asarray([int(word) for word in words], dtype=np.intp)
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        words = path.read_text(encoding="utf-8-sig").replace(",", " ").split()
-    except UnicodeDecodeError:
-        raise ValueError(f"{str(path)!r} is no text file; give .npy, or text.") from None
-    # A header is a word, and only the first one can be it.
-    is_header = bool(words) and not words[0].isdigit() and words[0].lower() not in TRUE | FALSE
-    return words[1:] if is_header else words
-
-
-def _from_flags(flags: NDArray[np.bool_], path: Path, n_samples: int) -> NDArray[np.intp]:
-    if len(flags) != n_samples:
-        raise ValueError(f"{str(path)!r} has {len(flags)} flags; the run has {n_samples} volumes.")
-    return np.flatnonzero(flags)

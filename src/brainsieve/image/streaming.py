@@ -218,7 +218,7 @@ def clean_img(
     plan = plan_cleaning(
         source.n_samples,
         settings,
-        confounds=read_confounds(confounds, source.n_samples, source.name),
+        confounds=read_confounds(confounds, source.n_samples, source.name, sample_mask, runs),
         sample_mask=sample_mask,
         runs=runs,
         name=source.name,

@@ -40,7 +40,7 @@ from brainsieve.maskers.parameters import a_bool, found, keep_parameters, naming
 from brainsieve.maskers.surface import background_on
 from brainsieve.surface.cifti_images import cifti_image
 from brainsieve.surface.files import load_labelled
-from brainsieve.surface.label_tables import joined_tables, table_of_rows
+from brainsieve.surface.label_tables import joined_tables, own_background, table_of_rows
 from brainsieve.surface.meshes import PolyMesh, geometry_of, polymesh
 
 if TYPE_CHECKING:
@@ -493,16 +493,16 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
             raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
         parts = isinstance(self.labels_img, dict)
         read = self._values_of_parts if parts else self._values_of_file
-        values, domain, table, own_name = read(self.labels_img)
+        values, background, domain, table, own_name = read(self.labels_img)
         # What the user gives comes first, then the label table of the file.
         lut = table if self.labels is None and self.lut is None else self.lut
-        atlas, values = self._labels_of(values, domain, lut)
+        atlas, values = self._labels_of(values, domain, lut, background)
         frozen = self._frozen_on(atlas, domain, own_name, imgs)
         self.labels_img_ = frozen.kind.image(values, domain)
         return frozen
 
-    def _values_of_file(self, img: Any) -> tuple[NDArray, Domain, Any, str]:
-        """Values of a file, their domain, the file's label table, and what messages call it."""
+    def _values_of_file(self, img: Any) -> tuple[NDArray, float, Domain, Any, str]:
+        """Values of a file, the background, their domain, the file's label table, and what messages call it."""
         source = self._open_one(img, "labels_img")
         axis = source.layout.maps
         if isinstance(axis, SeriesAxis) and axis.n > 1:
@@ -516,7 +516,8 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
         values = read_sample(source, number)
         whole = isinstance(axis, LabelAxis) and values.dtype.kind == "f" and np.isfinite(values).all()
         values = values.astype(np.int32) if whole else values
-        return values, source.domain, table, f"labels_img ({source.name})"
+        values, background = own_background(values, table, self.background_label)
+        return values, background, source.domain, table, f"labels_img ({source.name})"
 
     def _map_number(self, source: CiftiSource) -> int:
         names = list(getattr(source.layout.maps, "names", ()))
@@ -534,7 +535,7 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
             )
         return int(self.labels_map)
 
-    def _values_of_parts(self, parts: dict[str, Any]) -> tuple[NDArray, Domain, Any, str]:
+    def _values_of_parts(self, parts: dict[str, Any]) -> tuple[NDArray, float, Domain, Any, str]:
         """Labels of hemispheres and of a volume, put side by side; an id in several is one region."""
         unknown = sorted(set(parts) - {"left", "right", "volume"})
         if unknown or not parts:
@@ -555,6 +556,11 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
                 models.append(SurfaceModel(STRUCTURE_OF[part], np.arange(len(ids)), len(ids)))
                 values.append(ids)
                 tables[part] = table_of_rows(rows)
+        table, background = joined_tables(tables), self.background_label
+        if values:
+            # The tables are of the surfaces: they say nothing of the volume's ids.
+            on_surfaces, background = own_background(np.concatenate(values), table, background)
+            values = [on_surfaces]
         if "volume" in parts:
             ids, grid = read_volume(parts["volume"], "labels_img['volume']")
             points = np.flatnonzero(ids != self.background_label)
@@ -562,7 +568,7 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
             models.append(VoxelModel("OTHER", voxels))
             values.append(ids[points])
         domain = Grayordinates(tuple(models), grid)
-        return np.concatenate(values), domain, joined_tables(tables), "labels_img"
+        return np.concatenate(values), background, domain, table, "labels_img"
 
     def _parcels(self) -> Parcels:
         """The regions as the parcels of a file."""

@@ -214,7 +214,9 @@ class FrozenMasker(MaskerContract):
             return run_fitted(source, [frozen], confounds, sample_mask, progress=progress)[0]
 
         def key() -> str:
-            regressors = read_confounds(confounds, source.n_samples, name=source.name)
+            regressors = read_confounds(
+                confounds, source.n_samples, source.name, sample_mask, frozen.in_time.runs
+            )
             return digest(frozen.key, source.identity, regressors, masks_of(sample_mask))
 
         signals = cached(self.memory_, self._memory_level, key, compute)

@@ -61,13 +61,15 @@ class MatchedMasker(FrozenMasker):
         inside, own = self._mask_values()
         return Mask(domain, Mask(own, inside).on(domain))
 
-    def _labels_of(self, values: NDArray, domain: Domain, lut: Any) -> tuple[Labels, NDArray]:
+    def _labels_of(
+        self, values: NDArray, domain: Domain, lut: Any, background: float
+    ) -> tuple[Labels, NDArray]:
         """The atlas of label values (n_points,), and these as they are taken."""
-        values = checked_ids(values, self.background_label, self._point)
+        values = checked_ids(values, background, self._point)
         atlas = Labels.of_values(
             values,
             domain,
-            background=self.background_label,
+            background=background,
             labels=self.labels,
             lut=lut,
             mask=self._mask_on(domain),

@@ -27,6 +27,10 @@ Background = tuple[Domain, NDArray] | None
 Parts = tuple[Domain, list[Layer], dict[str, str], pd.DataFrame | None]
 
 
+# What constructors of labels maskers have for `cmap`; the colours of a table of labels come before these.
+DEFAULT_CMAPS = ("inferno", "CMRmap_r")
+
+
 def content_of(
     fitted: FittedMasker,
     title: str,
@@ -67,7 +71,7 @@ def content_of(
         regions=regions,
         parameters=parameters,
         warnings=warnings,
-        cmap=cmap,
+        cmap=None if cmap in DEFAULT_CMAPS and any(layer.colours for layer in layers) else cmap,
     )
 
 

@@ -25,7 +25,8 @@ from brainsieve.maskers.matched import MatchedMasker, an_isotropic_fwhm
 from brainsieve.maskers.multi import ManyImages, is_one_image
 from brainsieve.maskers.output import of_regions, of_surface_maps, of_vertices
 from brainsieve.maskers.parameters import a_bool, keep_parameters, naming, one_of
-from brainsieve.surface.images import image_on
+from brainsieve.surface.images import image_on, label_tables_of
+from brainsieve.surface.label_tables import joined_tables, own_background
 from brainsieve.surface.meshes import PolyMesh, polymesh
 from brainsieve.surface.opening import is_surface_image, open_surface, refuse_other_vertices
 
@@ -353,7 +354,14 @@ class SurfaceLabelsMasker(LabelAttributes, SurfaceContract):
         if self.labels_img is None:
             raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
         values, domain = self._one_map(self.labels_img, "labels_img")
-        atlas, values = self._labels_of(values, domain, self.lut)
+        table = joined_tables(label_tables_of(self.labels_img))
+        values, background = own_background(values, table, self.background_label)
+        lut = self.lut
+        if table is not None and self.lut is None and self.labels is None:
+            # The file's colours for pictures; columns are named by their ids, as in the peer.
+            keys = table["index"].to_numpy().astype(values.dtype)
+            lut = table.assign(name=[str(key) for key in keys.tolist()])[table["index"] != background]
+        atlas, values = self._labels_of(values, domain, lut, background)
         self._refuse_other_images(imgs, domain, "labels_img")
         frozen = self._frozen_on(atlas, domain, self.labels_img)
         self.labels_img_ = frozen.kind.image(values, domain)

@@ -14,6 +14,7 @@ from brainsieve.logs import warn
 from brainsieve.surface.freesurfer import freesurfer_annotation
 from brainsieve.surface.gifti import Row, read_gifti
 from brainsieve.tables import read_lut
+from brainsieve.tables.lookup import calls_no_region
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,18 +23,6 @@ Path = str | os.PathLike[str]
 SIDES = ("left", "right")
 # What Workbench calls the label of points that have none.
 UNASSIGNED = "???"
-# How tables call what is no region; a real name for 0 means that 0 is a region.
-NO_REGION = {
-    "",
-    UNASSIGNED,
-    "unknown",
-    "none",
-    "unassigned",
-    "unlabeled",
-    "unlabelled",
-    "clear label",
-    "outside",
-}
 
 
 def read_label_table(path: Path | Sequence[Path] | Mapping[str, Path]) -> pd.DataFrame:
@@ -151,7 +140,7 @@ def own_background(
     names = {int(key): str(name) for key, name in zip(table["index"], table["name"], strict=True)}
     unassigned = [key for key, name in names.items() if name.strip() == UNASSIGNED]
     background = background_label
-    if background_label == 0 and 0 in names and not _is_no_region(names[0]):
+    if background_label == 0 and 0 in names and not calls_no_region(names[0]):
         background = unassigned[0] if unassigned else min(-1, min(names) - 1)
     regions = np.array([key for key in names if key not in (*unassigned, background)])
     outside = ~np.isin(values, regions)
@@ -166,11 +155,6 @@ def own_background(
     if values.dtype.kind == "u":
         values = values.astype(np.int64)
     return np.where(outside, values.dtype.type(background), values), background
-
-
-def _is_no_region(name: str) -> bool:
-    plain = name.strip().lower()
-    return plain in NO_REGION or plain.startswith("background") or ("medial" in plain and "wall" in plain)
 
 
 def rows_to_write(values: NDArray, lut: Any) -> list[tuple[int, str, tuple[int, int, int]]]:

@@ -64,6 +64,38 @@ def kept_samples(sample_mask: Any, n_samples: int, name: str = "the run") -> NDA
     return mask.astype(np.intp)
 
 
+def mask_of_each_run(sample_mask: Any, n_samples: int, runs: Any) -> list[tuple[NDArray[np.intp], Any]]:
+    """(samples of the run, its mask) for each run."""
+    if runs is None:
+        if isinstance(sample_mask, list | tuple) and len(sample_mask) == 1 and np.ndim(sample_mask[0]) == 1:
+            sample_mask = sample_mask[0]
+        return [(np.arange(n_samples), sample_mask)]
+    ids = np.asarray(runs)
+    if ids.shape != (n_samples,):
+        raise ValueError(f"runs must have shape ({n_samples},), one id for each sample; it has {ids.shape}.")
+    members = [np.flatnonzero(ids == run) for run in np.unique(ids)]
+    if sample_mask is None:
+        return [(samples, None) for samples in members]
+    if not isinstance(sample_mask, list | tuple) or len(sample_mask) != len(members):
+        found = len(sample_mask) if isinstance(sample_mask, list | tuple) else type(sample_mask).__name__
+        raise ValueError(
+            f"With runs, sample_mask must be a list with one mask for each of the {len(members)} runs; "
+            f"it is {found}."
+        )
+    return list(zip(members, sample_mask, strict=True))
+
+
+def kept_of_runs(
+    sample_mask: Any, n_samples: int, runs: Any = None, name: str = "the run"
+) -> NDArray[np.intp]:
+    """Samples that are kept of a run, or of several that stand in one array; ascending."""
+    kept = [
+        members[kept_samples(mask, len(members), name)]
+        for members, mask in mask_of_each_run(sample_mask, n_samples, runs)
+    ]
+    return np.sort(np.concatenate(kept))
+
+
 def _refuse_bad_indices(mask: NDArray, n_samples: int, name: str) -> None:
     if len(mask) == n_samples and n_samples > 2 and np.isin(mask, (0, 1)).all():
         raise ValueError(

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.temporal.censor import interpolated, kept_samples
+from brainsieve.engine.temporal.censor import interpolated, kept_samples, mask_of_each_run
 from brainsieve.engine.temporal.confounds import orthonormal, refuse_nonfinite
 from brainsieve.engine.temporal.detrend import detrended
 from brainsieve.engine.temporal.filter import (
@@ -383,7 +383,7 @@ def plan_cleaning(
     if settings.standardize is not None and n_samples == 1:
         warn(f"{name} has one sample; it cannot be standardized and is left as it is.")
     parts, kept = [], []
-    masks = _mask_of_each_run(sample_mask, n_samples, runs)
+    masks = mask_of_each_run(sample_mask, n_samples, runs)
     for members, mask in masks:
         inside = kept_samples(mask, len(members), name)
         run = CleanRun(
@@ -408,27 +408,6 @@ def _as_slice(rows: NDArray[np.intp]) -> Any:
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return rows
-
-
-def _mask_of_each_run(sample_mask: Any, n_samples: int, runs: Any) -> list[tuple[NDArray[np.intp], Any]]:
-    """(samples of the run, its mask) for each run."""
-    if runs is None:
-        if isinstance(sample_mask, list | tuple) and len(sample_mask) == 1 and np.ndim(sample_mask[0]) == 1:
-            sample_mask = sample_mask[0]
-        return [(np.arange(n_samples), sample_mask)]
-    ids = np.asarray(runs)
-    if ids.shape != (n_samples,):
-        raise ValueError(f"runs must have shape ({n_samples},), one id for each sample; it has {ids.shape}.")
-    members = [np.flatnonzero(ids == run) for run in np.unique(ids)]
-    if sample_mask is None:
-        return [(samples, None) for samples in members]
-    if not isinstance(sample_mask, list | tuple) or len(sample_mask) != len(members):
-        found = len(sample_mask) if isinstance(sample_mask, list | tuple) else type(sample_mask).__name__
-        raise ValueError(
-            f"With runs, sample_mask must be a list with one mask for each of the {len(members)} runs; "
-            f"it is {found}."
-        )
-    return list(zip(members, sample_mask, strict=True))
 
 
 def _warn_of_unused_filter(settings: CleaningSettings) -> None:
