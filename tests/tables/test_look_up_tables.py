@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainsieve.maskers.region_table import region_table
+from brainsieve.atlas.region_table import region_table
 from brainsieve.tables import names_in_order, read_lut
 
 FREESURFER = """#$Id: FreeSurferColorLUT.txt $
@@ -155,7 +155,7 @@ def test_a_list_of_names_goes_by_the_order_of_the_ids(tmp_path):
 
 def test_a_table_that_counts_from_0_is_suspected_aloud():
     lut = pd.DataFrame({"index": [0, 1, 2], "name": ["V1", "V2", "V3"]})
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="lut") as caught:
         region_table(np.array([1, 2, 3]), 0, True, lut=lut)
     said = [str(warning.message) for warning in caught]
     assert any("no name for the ids 3" in text for text in said)

@@ -47,9 +47,7 @@ def run_fitted(
     -------
     list of arrays of shape (n_samples kept, n_features)
     """
-    regressors = read_confounds(
-        confounds, source.n_samples, source.name, sample_mask, fitted[0].in_time.runs
-    )
+    regressors = read_confounds(confounds, source.n_samples, source.name, sample_mask, fitted[0].in_time.runs)
     components = None
     if high_variance and any(one.in_time.high_variance for one in fitted):
         components = high_variance_components(source, sample_mask, fitted[0].in_time.runs)

@@ -140,7 +140,8 @@ def own_background(
     names = {int(key): str(name) for key, name in zip(table["index"], table["name"], strict=True)}
     unassigned = [key for key, name in names.items() if name.strip() == UNASSIGNED]
     background = background_label
-    if background_label == 0 and 0 in names and not calls_no_region(names[0]):
+    # A table of numbers for names does not tell.
+    if background_label == 0 and 0 in names and names[0].strip() != "0" and not calls_no_region(names[0]):
         background = unassigned[0] if unassigned else min(-1, min(names) - 1)
     regions = np.array([key for key in names if key not in (*unassigned, background)])
     outside = ~np.isin(values, regions)

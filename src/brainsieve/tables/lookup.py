@@ -146,7 +146,7 @@ def _ids(column: pd.Series, what: str) -> NDArray:
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(f"{what}: the index in row {row} is no number: {column.iloc[row]!r}.")
     values = index.to_numpy()
-    if values.dtype.kind == "f" and (np.abs(values) >= 2.0**63).any() or values.dtype == object:
+    if (values.dtype.kind == "f" and (np.abs(values) >= 2.0**63).any()) or values.dtype == object:
         raise ValueError(
             f"{what}: an index needs more than 64 bits: {column.iloc[int(np.abs(values.astype(float)).argmax())]}."
         )

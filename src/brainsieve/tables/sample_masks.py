@@ -66,9 +66,7 @@ def _of_text(path: str, n_samples: int) -> NDArray:
             f"{path!r} has {len(rows[0])} columns; one of volumes to keep, or of flags, was expected."
         )
     words = [row[0].strip().lower() for row in rows]
-    if not _is_value(words[0]) and not is_number(words[0]):
-        words = words[1:]
-    elif _is_header(words, n_samples):
+    if (not _is_value(words[0]) and not is_number(words[0])) or _is_header(words, n_samples):
         words = words[1:]
     is_flag = [word in FLAGS for word in words]
     bad = next((word for word in words if not _is_value(word)), None)
