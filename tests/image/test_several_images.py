@@ -52,7 +52,7 @@ OF_SINGLE = {
     "index_img": lambda images: ("image", "index_img", images, 1),
     "iter_img": lambda images: ("image", "iter_img", images),
     "check_niimg_4d": lambda images: ("image", "check_niimg_4d", images),
-    "clean_img": lambda images: ("image", "clean_img", images * 15),
+    "clean_img": lambda images: ("image", "clean_img", images * 15 if isinstance(images, list) else images),
     "high_variance_confounds": None,
 }
 
@@ -359,3 +359,23 @@ def test_surface_images_are_cached_too(tmp_path, capsys):
         joined = image.concat_imgs([first, first], memory=tmp_path / "cache", memory_level=1, verbose=1)
         assert joined.shape == (90, 6)
     assert capsys.readouterr().out.count("computing") == 1
+
+
+@pytest.mark.parametrize("name", [*OF_SEVERAL, *(name for name, call in OF_SINGLE.items() if call)])
+def test_a_glob_of_runs_is_taken_as_the_peer_takes_it(name, files):
+    pattern = files[0].replace("run-0", "run-*")
+    if "multi" in name or name in ("new_img_like", "compute_epi_mask", "compute_background_mask"):
+        pytest.skip("the peer takes no glob here")
+    if name in OF_SINGLE:
+        with pytest.raises(TypeError, match="4-D"):
+            ours_of(*OF_SINGLE[name](pattern))
+        return
+    compare(OF_SEVERAL[name](pattern))
+
+
+def test_the_mean_of_a_glob_is_of_all_samples_and_that_of_a_list_of_images(tmp_path):
+    paths = [tmp_path / "run-0.nii", tmp_path / "run-1.nii"]
+    for path, n_samples, value in zip(paths, (1, 3), (0.0, 10.0), strict=True):
+        nib.save(nib.Nifti1Image(np.full((3, 3, 3, n_samples), value), AFFINE), path)
+    assert array(image.mean_img(tmp_path / "run-*.nii")).max() == 7.5
+    assert array(image.mean_img(paths)).max() == 5

@@ -70,7 +70,7 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
         What is no image; `DimensionError` for 4-D images in a list.
     """
     if isinstance(img, str | os.PathLike):
-        return _from_path(os.path.expanduser(os.fspath(img)), wildcards)
+        return _from_path(os.path.expanduser(os.fspath(img)), wildcards, join_4d)
     if isinstance(img, nib.spatialimages.SpatialImage):
         return _from_image(img)
     if isinstance(img, np.ndarray) and img.dtype.kind in "OU" and img.ndim <= 1:
@@ -108,7 +108,7 @@ def _from_many(images: Iterable[Any], join_4d: bool) -> Source:
     return SequenceSource(sources)
 
 
-def _from_path(path: str, wildcards: bool) -> Source:
+def _from_path(path: str, wildcards: bool, join_4d: bool) -> Source:
     local = local_path(path)
     if local is None and is_url(path):
         return _from_url(path)
@@ -119,7 +119,7 @@ def _from_path(path: str, wildcards: bool) -> Source:
         matches = sorted(glob.glob(path))
         if not matches:
             raise MissingFileError(f"No file matches {path!r}.")
-        return _from_many(matches, join_4d=False)
+        return _from_many(matches, join_4d)
     path = regular_file(path)
     if path.lower().endswith(NIFTI_SUFFIXES):
         layout, packing = nifti_file(path)
