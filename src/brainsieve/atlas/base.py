@@ -93,7 +93,6 @@ class Mask:
         return self.domain.fingerprint, self.inside
 
 
-@dataclass(frozen=True, eq=False)
 class Atlas(ABC):
     """Columns over points.
 
@@ -104,6 +103,8 @@ class Atlas(ABC):
     key : str
         A digest of all that the numbers depend on.
     """
+
+    key: str
 
     def __post_init__(self) -> None:
         # Once: a fine atlas has some ten million voxels.

@@ -186,7 +186,7 @@ class PlacedLabels(Placed):
         values[..., inside] = signals[..., self.codes[inside]]
         return values
 
-    def ids(self, ids: NDArray, background: float) -> NDArray[np.integer]:
+    def ids(self, ids: NDArray, background: float) -> NDArray:
         """The id of each point, as integers: int32 where they fit, else int64.
 
         Ids that are whole numbers but for rounding (7002.9999) are rounded.
@@ -196,8 +196,8 @@ class PlacedLabels(Placed):
         )
         narrow = np.iinfo(np.int32)
         dtype = np.int32 if (whole >= narrow.min).all() and (whole <= narrow.max).all() else np.int64
-        of_code = whole.astype(dtype)
-        return of_code[self.codes.astype(np.intp) + 1]
+        of_code: NDArray[Any] = whole.astype(dtype)
+        return np.asarray(of_code[self.codes.astype(np.intp) + 1])
 
 
 def checked_ids(values: NDArray, background: float, point: str = "voxel") -> NDArray:

@@ -218,7 +218,7 @@ def _weights_of(source: Source, point: str) -> tuple[sparse.csr_array, int]:
 
 def _without_weight_in(weights: sparse.csr_array, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     sizes = abs(weights)
-    return (sizes @ inside.astype(np.float64) == 0) & (sizes.sum(axis=1) > 0)
+    return np.asarray((sizes @ inside.astype(np.float64) == 0) & (sizes.sum(axis=1) > 0))
 
 
 def _tell_of_masked(outside: NDArray[np.bool_], keeps: bool | None) -> None:

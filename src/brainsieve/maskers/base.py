@@ -39,7 +39,8 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Data frames are made here, with the names of columns; scikit-learn would make others around them.
-        super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
+        kwargs["auto_wrap_output_keys"] = None
+        super().__init_subclass__(**kwargs)  # type: ignore[call-arg]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         # As `abc` would, without its metaclass, which classes that derive from ours may not share.

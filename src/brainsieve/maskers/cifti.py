@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +135,7 @@ class Cifti(ImageKind):
             )
         return mesh
 
-    def image(self, values: NDArray, domain: Domain) -> Any:
+    def image(self, values: NDArray, domain: Any) -> Any:
         return cifti_image(values, domain, self.step)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
@@ -234,16 +234,15 @@ def _canvas_of(domain: Any, surfaces: Any, background: NDArray | None) -> Any:
     cortex = SurfaceCanvas(meshes, spans, background) if meshes else None
     points, voxels = domain.voxels
     grid = domain.grid
-    text = None
-    if undrawn:
-        text = f"Not drawn, as surfaces has no mesh for it: {', '.join(undrawn)}."
+    said = f"Not drawn, as surfaces has no mesh for it: {', '.join(undrawn)}." if undrawn else None
     return GrayordinateCanvas(
         cortex,
         (1, 1, 1) if grid is None else grid.shape,
         np.eye(4) if grid is None else grid.affine,
-        *((points, voxels) if grid is not None else nothing),
+        points if grid is not None else nothing[0],
+        voxels if grid is not None else nothing[1],
         background,
-        text,
+        said,
     )
 
 
@@ -553,7 +552,7 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
                     raise ValueError(
                         f"labels_img[{part!r}] must have shape (n_vertices,); it has {ids.shape}."
                     )
-                models.append(SurfaceModel(STRUCTURE_OF[part], np.arange(len(ids)), len(ids)))
+                models.append(SurfaceModel(STRUCTURE_OF[part], np.arange(len(ids), dtype=np.int32), len(ids)))
                 values.append(ids)
                 tables[part] = table_of_rows(rows)
         table, background = joined_tables(tables), self.background_label
@@ -565,7 +564,7 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
             ids, grid = read_volume(parts["volume"], "labels_img['volume']")
             points = np.flatnonzero(ids != self.background_label)
             voxels = np.stack(np.unravel_index(points, grid.shape, order="F"), axis=1)
-            models.append(VoxelModel("OTHER", voxels))
+            models.append(VoxelModel("OTHER", voxels.astype(np.int32)))
             values.append(ids[points])
         domain = Grayordinates(tuple(models), grid)
         return np.concatenate(values), background, domain, table, "labels_img"
@@ -732,7 +731,7 @@ class CiftiMapsMasker(CiftiContract):
         return self._inverse(region_signals)
 
 
-def _table_of(labels: dict[int, tuple[str, tuple[float, ...]]]) -> Any:
+def _table_of(labels: Mapping[int, tuple[str, Sequence[float]]]) -> Any:
     """Look-up table of a label table: index, name and colour."""
     import pandas as pd
 

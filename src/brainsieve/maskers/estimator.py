@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -24,11 +24,11 @@ from brainsieve.engine.source.cifti import CiftiSource
 from brainsieve.engine.source.file import FileSource
 from brainsieve.logs import collected_warnings, log
 from brainsieve.maskers.base import MaskerContract, as_images, masks_of
-from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, NaturalDtype, given_parameters
+from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, given_parameters
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype
-from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters
+from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters, role_of
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import has_data, run_fitted
 from brainsieve.tables import read_confounds
@@ -62,7 +62,7 @@ class fitted:  # noqa: N801  (used as a decorator)
             return self
         masker._check_is_fitted()
         # `setdefault` is atomic: threads that ask at once get one object.
-        return vars(masker).setdefault(self._name, self._make(masker))
+        return masker.__dict__.setdefault(self._name, self._make(masker))
 
 
 class FrozenMasker(MaskerContract):
@@ -74,7 +74,7 @@ class FrozenMasker(MaskerContract):
     _checks: ClassVar[dict[str, Check]] = {}
     # What a column is called in messages; what signals are where no dtype is asked for.
     _column = "region"
-    _natural_dtype: ClassVar[NaturalDtype]
+    _natural_dtype: ClassVar[Any]  # a NaturalDtype
     _inverse_name = "signals"
     # Keyword of `generate_report` that chooses what is shown, where there is a choice.
     _displayed_name: str | None = None
@@ -108,7 +108,7 @@ class FrozenMasker(MaskerContract):
         """
         self._forget()
         imgs = as_images(imgs)
-        self._checked_parameters()
+        check_parameters(self.get_params(deep=False), {**SHARED_CHECKS, **self._checks})
         try:
             self.clean_args_ = dict(self.clean_args or {})
             self._memory_level = effective_level(self.memory, self.memory_level)
@@ -133,17 +133,16 @@ class FrozenMasker(MaskerContract):
             if isinstance(value, fitted)
         ]
         for name in (*made, *SET_BY_FIT):
-            vars(self).pop(name, None)
-
-    def _checked_parameters(self) -> Mapping[str, Any]:
-        parameters = self.get_params(deep=False)
-        check_parameters(parameters, {**SHARED_CHECKS, **self._checks})
-        return parameters
+            self.__dict__.pop(name, None)
 
     def _current(self) -> FittedMasker:
         """The frozen object, or one with the parameters of space and time as they are by now."""
         self._check_is_fitted()
-        return self._fitted.with_parameters(self._checked_parameters())
+        parameters = self.get_params(deep=False)
+        # Those of the atlas were checked by `fit`, and have not changed, or `with_parameters` says so.
+        alive = {name: value for name, value in parameters.items() if role_of(name) in ("space", "time")}
+        check_parameters(alive, {**SHARED_CHECKS, **self._checks})
+        return self._fitted.with_parameters(parameters)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_fitted" in vars(self)

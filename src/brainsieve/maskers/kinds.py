@@ -49,7 +49,7 @@ class ImageKind(ABC):
         """Operators that smooth on a domain, to be applied in turn."""
 
     @abstractmethod
-    def image(self, values: NDArray, domain: Domain) -> Any:
+    def image(self, values: NDArray, domain: Any) -> Any:
         """An image of values (n_points,) or (n_samples, n_points) on a domain."""
 
     @abstractmethod

@@ -194,7 +194,7 @@ class NiftiLabelsMasker(LabelAttributes, VolumeMasker):
         brings_images = self.resampling_target == "labels"
         images = grid if imgs is None or brings_images else self._grid_of(imgs)
         if self.resampling_target is None:
-            for name, other in (("imgs", images), ("mask_img", mask and mask.domain)):
+            for name, other in (("imgs", images), ("mask_img", None if mask is None else mask.domain)):
                 if other is not None and other != grid:
                     refuse_other_grid(name, other, "labels_img", grid)
         atlas = Labels.of_values(

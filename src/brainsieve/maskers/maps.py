@@ -135,7 +135,7 @@ class NiftiMapsMasker(VolumeMasker):
         elif imgs is not None and self.resampling_target != "maps":
             home = self._grid_of(imgs)
         if self.resampling_target is None:
-            for name, other in (("imgs", home), ("mask_img", mask and mask.domain)):
+            for name, other in (("imgs", home), ("mask_img", None if mask is None else mask.domain)):
                 if other is not None and other != grid:
                     refuse_other_grid(name, other, "maps_img", grid)
         self.maps_img_ = self._image_at(home, atlas)

@@ -7,7 +7,7 @@ straight to the target, so that images on different grids may be mixed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -97,14 +97,15 @@ def is_one_image(imgs: Any) -> bool:
 def _runs(imgs: Iterable[Any], confounds: Any, sample_mask: Any) -> Iterator[tuple[Any, Any, Any]]:
     """Images with their confounds and sample masks; lengths are checked before any image is read, where
     there are lengths."""
+    n_images = len(imgs) if isinstance(imgs, Sized) else None
     for name, values in (("confounds", confounds), ("sample_mask", sample_mask)):
         if values is None:
             continue
         if not isinstance(values, list | tuple):
             raise TypeError(f"{name} must be a list with an entry for each image; {found(values)} was given.")
-        if hasattr(imgs, "__len__") and len(imgs) != len(values):
-            raise ValueError(f"{name} has {len(values)} entries for {len(imgs)} images; give one for each.")
-    if hasattr(imgs, "__len__") and not len(imgs):
+        if n_images not in (None, len(values)):
+            raise ValueError(f"{name} has {len(values)} entries for {n_images} images; give one for each.")
+    if n_images == 0:
         raise ValueError("The list of images is empty.")
     return _zipped(imgs, confounds, sample_mask)
 
@@ -189,7 +190,7 @@ default="background"
     ) -> None:
         keep_parameters(self, locals())
 
-    def transform_imgs(
+    def transform_imgs(  # type: ignore[override]  # the peer's order of arguments differs in this class
         self,
         imgs_list: Any,
         confounds: Any = None,
@@ -229,10 +230,11 @@ default="background"
             return super()._computed_mask(imgs)
         from brainsieve import masking
 
-        compute, fixed = {
-            "background": (masking.compute_multi_background_mask, {}),
-            "epi": (masking.compute_multi_epi_mask, {}),
-        }.get(self.mask_strategy, (masking.compute_multi_brain_mask, {}))
+        compute: Any = {
+            "background": masking.compute_multi_background_mask,
+            "epi": masking.compute_multi_epi_mask,
+        }.get(self.mask_strategy, masking.compute_multi_brain_mask)
+        fixed: dict[str, Any] = {}
         if compute is masking.compute_multi_brain_mask:
             fixed = {"mask_type": self._template()}
         elif "n_jobs" not in (self.mask_args or {}):

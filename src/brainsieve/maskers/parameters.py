@@ -85,7 +85,7 @@ def a_number_or_none(name: str, value: Any) -> None:
         return
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number or None; {found(value)} was given.")
-    if not np.isfinite(value) or value < 0:
+    if not np.isfinite(float(value)) or value < 0:
         raise ValueError(f"{name} must be finite and not negative; {found(value)} was given.")
 
 

@@ -75,10 +75,8 @@ class _Run:
         self._regressors, self._sample_mask = regressors, sample_mask
         eigen = self.recipe.eigen is not None
         # An eigenvariate is made of cleaned voxels, and itself standardized afterwards.
-        changes = {"standardize": None} if eigen else {}
-        self.time = self._planned(
-            replace(fitted.in_time.cleaning, header_t_r=source.tr, **changes), regressors
-        )
+        cleaning = replace(fitted.in_time.cleaning, header_t_r=source.tr)
+        self.time = self._planned(replace(cleaning, standardize=None) if eigen else cleaning, regressors)
 
     def _planned(self, settings: CleaningSettings, regressors: NDArray | None) -> TemporalOperator:
         return plan_cleaning(

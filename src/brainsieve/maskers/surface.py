@@ -86,7 +86,7 @@ class Surfaces(ImageKind):
             )
         return surface_smoothing(meshes, float(fwhm), method)
 
-    def image(self, values: NDArray, domain: Domain) -> Any:
+    def image(self, values: NDArray, domain: Any) -> Any:
         return image_on(self.domain, self.mesh, values if values.ndim == 1 else values.T)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:

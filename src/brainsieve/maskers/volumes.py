@@ -58,8 +58,7 @@ class Volumes(ImageKind):
         checked = checked_fwhm(fwhm)
         return [] if checked is None else [smooth(domain, checked)]
 
-    def image(self, values: NDArray, domain: Domain) -> Any:
-        assert isinstance(domain, VoxelGrid)
+    def image(self, values: NDArray, domain: Any) -> Any:
         return image(values, domain)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:

@@ -186,7 +186,8 @@ class GrayordinateCanvas:
             # One colour for a label on the cortex and in the volume.
             layer = replace(layer, colours=hex_colours(int(layer.data.max()) + 1))
         images = [] if self.cortex is None else self.cortex.pictures(layer, cmap, scrolled)
-        if len(self.points):
+        # Structures that a mask leaves out altogether are not drawn: their background would pass for a part of it.
+        if len(self.points) and (layer.kind != "mask" or layer.data[self.points].any()):
             volume = self._volume(layer.data, -1 if layer.kind == "labels" else 0)
             background = None if self.background is None else self._volume(self.background, 0)
             inside = replace(layer, data=volume)
