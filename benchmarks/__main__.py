@@ -4,6 +4,7 @@ make bench                                  # the usual sizes
 python -m benchmarks --volumes 50           # smaller
 python -m benchmarks --slow                 # also what takes the peer minutes
 python -m benchmarks --points               # surfaces and CIFTI only
+python -m benchmarks --analyses             # connectomes and permutation tests only
 python -m benchmarks --growth               # cost and memory from 200 to 5 000 volumes
 """
 
@@ -17,6 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.analyses import print_analyses
 from benchmarks.cases import CASES
 from benchmarks.inputs import make
 from benchmarks.points import print_points
@@ -32,6 +34,9 @@ def main() -> None:
     if arguments.points:
         print_points(folder, arguments.repeats)
         return
+    if arguments.analyses:
+        print_analyses(arguments.repeats)
+        return
     if arguments.growth:
         print_growth(folder, arguments)
         return
@@ -45,6 +50,7 @@ def main() -> None:
     print_cases(folder, arguments, floor)
     print_accuracy()
     print_points(folder, arguments.repeats)
+    print_analyses(arguments.repeats)
 
 
 def make_apart(folder: Path, n_volumes: int, dtype: str) -> None:
@@ -68,6 +74,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--slow", action="store_true", help="also what takes the peer minutes")
     parser.add_argument("--no-peer", action="store_true", help="ours only")
     parser.add_argument("--points", action="store_true", help="surfaces and CIFTI only")
+    parser.add_argument("--analyses", action="store_true", help="connectomes and permutation tests only")
     parser.add_argument("--growth", action="store_true", help="cost and memory with the number of volumes")
     return parser.parse_args()
 

@@ -13,7 +13,7 @@ from benchmarks.cases import input_paths
 
 SHAPE = (99, 117, 95)
 TR = 2.0
-N_BRAIN_VOXELS = 235_000
+SHARE_OF_BRAIN = 235_000 / np.prod(SHAPE)
 
 
 def affine(size_mm: float = 2.0) -> np.ndarray:
@@ -24,27 +24,33 @@ def affine(size_mm: float = 2.0) -> np.ndarray:
 
 
 def brain(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    """An ellipsoid with as many voxels as a brain on this grid."""
-    share = N_BRAIN_VOXELS / np.prod(SHAPE)
+    """An ellipsoid with as many voxels as a brain on the usual grid."""
     axes = [np.linspace(-1, 1, n) for n in shape]
     x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
     radius = x**2 + y**2 + z**2
-    return radius <= np.quantile(radius, share)
+    return radius <= np.quantile(radius, SHARE_OF_BRAIN)
 
 
-def make(folder: Path, n_volumes: int, dtype: str = "int16") -> dict[str, Path]:
+def make(
+    folder: Path,
+    n_volumes: int,
+    dtype: str = "int16",
+    shape: tuple[int, int, int] = SHAPE,
+    n_parcels: int = 400,
+    n_seeds: int = 264,
+) -> dict[str, Path]:
     """Write what the benchmarks read, unless it is there; returns the paths by name."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = input_paths(folder, n_volumes, dtype)
-    inside = brain()
+    inside = brain(shape)
     rng = np.random.default_rng(0)
     if not paths["mask"].exists():
         nib.save(nib.Nifti1Image(inside.astype(np.uint8), affine()), paths["mask"])
-        parcels = _parcels(inside, 400, rng)
+        parcels = _parcels(inside, n_parcels, rng)
         nib.save(nib.Nifti1Image(parcels, affine()), paths["labels"])
         for i in range(10):
             # Ten different atlases: the same parcels, numbered in another order.
-            numbers = np.concatenate([[0], rng.permutation(400) + 1]).astype(np.int16)
+            numbers = np.concatenate([[0], rng.permutation(n_parcels) + 1]).astype(np.int16)
             file = folder / f"labels_order-{i}.nii.gz"
             nib.save(nib.Nifti1Image(numbers[parcels], affine()), file)
         fine = parcels.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
@@ -52,7 +58,7 @@ def make(folder: Path, n_volumes: int, dtype: str = "int16") -> dict[str, Path]:
         fine_affine[:3, 3] -= 0.5
         nib.save(nib.Nifti1Image(fine, fine_affine), paths["labels_1mm"])
         nib.save(nib.Nifti1Image(_maps(inside, 39, rng), affine()), paths["maps"])
-        np.save(paths["seeds"], _seeds(inside, 264, rng))
+        np.save(paths["seeds"], _seeds(inside, n_seeds, rng))
     if not paths["confounds"].exists():
         np.save(paths["confounds"], rng.standard_normal((n_volumes, 24)).cumsum(axis=0))
     if not paths["run"].exists():
@@ -82,7 +88,7 @@ def _maps(inside: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _seeds(inside: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    voxels = np.argwhere(ndimage.binary_erosion(inside, iterations=5))
+    voxels = np.argwhere(ndimage.binary_erosion(inside, iterations=min(inside.shape) // 19))
     return nib.affines.apply_affine(affine(), voxels[rng.choice(len(voxels), n, replace=False)])
 
 

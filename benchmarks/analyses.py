@@ -1,0 +1,125 @@
+"""Analyses beside the peer's: each case runs in a process of its own that prints one JSON line.
+
+    python -m benchmarks.analyses PACKAGE CASE SCALE
+
+SCALE divides the sizes: 1 for the usual ones, more for a quick look.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.cases import peak_mb
+
+PACKAGES = ("brainsieve", "nilearn")
+# Prepared inputs and the call that is timed.
+Case = Callable[[str, int], Callable[[], Any]]
+
+
+def permutations(n_perm: int, tfce: bool = False) -> Case:
+    """40 images of 50 000 voxels, two confounds."""
+
+    def prepare(package: str, scale: int) -> Callable[[], Any]:
+        import nibabel as nib
+        import numpy as np
+        from scipy.ndimage import gaussian_filter
+
+        rng = np.random.default_rng(0)
+        mask = np.zeros((45, 45, 35) if scale == 1 else (9, 9, 7), dtype=bool)
+        mask[3:-4, 3:-4] = True
+        targets = np.stack([gaussian_filter(rng.normal(size=mask.shape), 1.5)[mask] for _ in range(40)])
+        tested, confounds = rng.normal(size=40), rng.normal(size=(40, 2))
+        options: dict[str, Any] = {"n_perm": max(2, n_perm // scale), "random_state": 0}
+        if tfce:
+            image = nib.Nifti1Image(mask.astype(np.uint8), np.eye(4))
+            masker = importlib.import_module(f"{package}.maskers").NiftiMasker(image).fit()
+            options |= {"masker": masker, "tfce": True}
+        permuted_ols = importlib.import_module(f"{package}.mass_univariate").permuted_ols
+        return lambda: permuted_ols(tested, targets, confounds, **options)
+
+    return prepare
+
+
+def group_sparse(package: str, scale: int) -> Callable[[], Any]:
+    """10 subjects of 150 samples and 39 regions, alpha by cross-validation."""
+    import numpy as np
+
+    n_regions = max(4, 39 // scale)
+    rng = np.random.default_rng(0)
+    mixing = np.eye(n_regions) + 0.15 * rng.normal(size=(n_regions, n_regions)) * (
+        rng.random((n_regions, n_regions)) < 0.15
+    )
+    series = [rng.normal(size=(150, n_regions)) @ mixing for _ in range(10)]
+    series = [(one - one.mean(axis=0)) / one.std(axis=0) for one in series]
+    model = importlib.import_module(f"{package}.connectome").GroupSparseCovarianceCV()
+    return lambda: model.fit(series)
+
+
+def tangent(package: str, scale: int) -> Callable[[], Any]:
+    """100 subjects of 300 samples and 200 regions."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    series = [rng.normal(size=(300, max(4, 200 // scale))) for _ in range(max(3, 100 // scale))]
+    measure = importlib.import_module(f"{package}.connectome").ConnectivityMeasure(kind="tangent")
+    return lambda: measure.fit_transform(series)
+
+
+CASES: dict[str, Case] = {
+    "permuted_ols, 1 000 permutations × 50 540 voxels": permutations(1000),
+    "the same, TFCE, 40 permutations": permutations(40, tfce=True),
+    "GroupSparseCovarianceCV, 10 × (150, 39)": group_sparse,
+    "tangent, 100 × (300, 200)": tangent,
+}
+
+
+def timed(package: str, case: str, scale: int) -> dict[str, float]:
+    call = CASES[case](package, scale)
+    start, used = time.perf_counter(), time.process_time()
+    call()
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - used,
+        "peak_mb": peak_mb(),
+    }
+
+
+def measure(package: str, case: str, repeats: int, scale: int = 1) -> dict[str, float]:
+    """Medians over fresh processes."""
+    command = [sys.executable, "-m", "benchmarks.analyses", package, case, str(scale)]
+    results = []
+    for _ in range(repeats):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+    return {key: statistics.median(result[key] for result in results) for key in results[0]}
+
+
+def print_analyses(repeats: int) -> None:
+    print(
+        "\n| analysis | ours | CPU | peak | peer | CPU | peak | peer / ours |\n|---|---|---|---|---|---|---|---|"
+    )
+    for case in CASES:
+        ours, peer = measure("brainsieve", case, repeats), measure("nilearn", case, 1)
+        cells = [
+            f"{one['seconds']:.2f} s | {one['cpu_seconds']:.2f} s | {one['peak_mb']:.0f} MB"
+            for one in (ours, peer)
+        ]
+        print(f"| {case} | {' | '.join(cells)} | {peer['seconds'] / ours['seconds']:.1f} |", flush=True)
+
+
+def main() -> None:
+    package, case, scale = sys.argv[1:]
+    warnings.simplefilter("ignore")
+    print(json.dumps(timed(package, case, int(scale))))
+
+
+if __name__ == "__main__":
+    main()
