@@ -433,3 +433,48 @@ def test_the_shortest_run_that_a_filter_takes_is_scipys(order, cut_offs):
     assert_allclose(
         shorter, scipy_signal.sosfiltfilt(sections, x[:-1], axis=0, padlen=shortest - 2), atol=1e-8
     )
+
+
+# -- runs and samples at their ends --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, "a"])
+def test_runs_without_an_id_are_refused(missing):
+    runs = np.repeat([0, 1], T // 2).astype(object)
+    runs[3] = missing
+    for given in (runs, runs.astype(float)) if missing is np.nan else (runs,):
+        with pytest.raises(ValueError, match="runs must be numbers or words"):
+            signal.clean(series(), given)
+
+
+def test_runs_may_be_words():
+    runs = np.repeat([0, 1], T // 2)
+    assert_array_equal(signal.clean(series(), np.array(["a", "b"])[runs]), signal.clean(series(), runs))
+
+
+@pytest.mark.parametrize("runs", [None, np.r_[0, np.ones(T - 1)]], ids=["one run", "a run of one"])
+def test_one_sample_that_is_left_is_not_standardized_and_that_is_said(runs):
+    mask = [4] if runs is None else None
+    with pytest.warns(UserWarning, match="one sample.*cannot be standardized"):
+        got = signal.clean(series(), runs, detrend=False, sample_mask=mask)
+    assert_array_equal(got[0], series()[4 if runs is None else 0])
+
+
+def test_what_is_not_finite_stays_in_its_series():
+    x = series()
+    expected = signal.clean(x, confounds=confounds(), low_pass=0.1, t_r=TR, standardize="psc")
+    x[5, 2] = np.nan
+    got = signal.clean(x, confounds=confounds(), low_pass=0.1, t_r=TR, standardize="psc")
+    others = [0, 1, 3, 4]
+    assert_allclose(got[:, others], expected[:, others], atol=1e-9)
+    assert np.isnan(got[:, 2]).all()
+
+
+def test_components_by_lanczos_know_their_number(monkeypatch):
+    monkeypatch.setattr("brainsieve.engine.temporal.high_variance.EXACT", 0)
+    x = np.random.default_rng(0).normal(size=(70, 2)) @ np.random.default_rng(1).normal(size=(2, 60))
+    with pytest.warns(UserWarning, match="have only 2 components"):
+        found = signal.high_variance_confounds(x, percentile=100)
+    assert_allclose(
+        found @ (found.T @ scipy_signal.detrend(x, axis=0)), scipy_signal.detrend(x, axis=0), atol=1e-8
+    )

@@ -17,6 +17,7 @@ from scipy import sparse
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.extract import Request, extract, stream
 from brainsieve.engine.source import Block, Source, open_source, value_range
+from brainsieve.engine.source.sequence import SequenceSource
 from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.clipped import Clipped
 from brainsieve.engine.spatial.least_squares import LeastSquares
@@ -286,3 +287,24 @@ def test_what_varies_by_the_rounding_of_the_files_dtype_is_constant(held):
     )
     (coarse,) = extract(PointsFirst(steps, 1.0, 0.0), [request])
     np.testing.assert_array_equal(coarse.values, 0)
+
+
+@pytest.mark.parametrize("dtypes", [("<i2", "<i2"), ("<i2", "<f4"), (">f4", "<f4"), ("<u2", ">i2")], ids=str)
+@pytest.mark.parametrize(
+    "scalings", [((0.5, 10.0), (0.5, -70.0)), ((0.5, 10.0), (2.0, 10.0)), ((1.0, 0.0), (1.0, 3.0))], ids=str
+)
+@pytest.mark.parametrize("held", [np.float32, np.float64])
+def test_images_of_a_list_keep_their_own_scaling(dtypes, scalings, held, tmp_path):
+    parts, values = [], []
+    for i, (dtype, (slope, inter)) in enumerate(zip(dtypes, scalings, strict=True)):
+        stored = stored_values(dtype, dtype.endswith("f4"))
+        parts.append(samples_first(stored, slope, inter, tmp_path / f"{i}.nii"))
+        values.append(stored.astype(np.float64) * slope + inter)
+    kept = np.array([0, 3, 8, 9, 10, 16])
+    requests = [
+        Request(space, plan_cleaning(2 * T, CleaningSettings(), sample_mask=kept), np.dtype(held))
+        for space, _ in OPERATORS.values()
+    ]
+    for name, answer in zip(OPERATORS, extract(SequenceSource(parts), requests), strict=True):
+        expected = dense_twin(np.vstack(values), name, "neither", kept, clean=False)
+        assert_within(answer.values, expected, 3e-6 * 4000, name)

@@ -73,7 +73,7 @@ def mask_of_each_run(sample_mask: Any, n_samples: int, runs: Any) -> list[tuple[
     ids = np.asarray(runs)
     if ids.shape != (n_samples,):
         raise ValueError(f"runs must have shape ({n_samples},), one id for each sample; it has {ids.shape}.")
-    members = [np.flatnonzero(ids == run) for run in np.unique(ids)]
+    members = _members(ids)
     if sample_mask is None:
         return [(samples, None) for samples in members]
     if not isinstance(sample_mask, list | tuple) or len(sample_mask) != len(members):
@@ -83,6 +83,20 @@ def mask_of_each_run(sample_mask: Any, n_samples: int, runs: Any) -> list[tuple[
             f"it is {found}."
         )
     return list(zip(members, sample_mask, strict=True))
+
+
+def _members(ids: NDArray) -> list[NDArray[np.intp]]:
+    """The samples of each run, in order of the runs' ids."""
+    try:
+        members = [np.flatnonzero(ids == run) for run in np.unique(ids)]
+    except TypeError:  # None among words, words among numbers
+        members = []
+    # NaN equals nothing, itself included: its samples would be lost, and objects around it sorted wrongly.
+    if sum(map(len, members)) != len(ids) or not all(map(len, members)):
+        raise ValueError(
+            "runs must be numbers or words, one id for each sample; some are missing (NaN or None), or of both kinds."
+        )
+    return members
 
 
 def kept_of_runs(

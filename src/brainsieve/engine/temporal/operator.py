@@ -380,12 +380,13 @@ def plan_cleaning(
             f"confounds has {len(confounds)} rows, {name} has {n_samples} scans; give one row for each scan, "
             "and the kept scans in sample_mask."
         )
-    if settings.standardize is not None and n_samples == 1:
-        warn(f"{name} has one sample; it cannot be standardized and is left as it is.")
     parts, kept = [], []
     masks = mask_of_each_run(sample_mask, n_samples, runs)
     for members, mask in masks:
         inside = kept_samples(mask, len(members), name)
+        if settings.standardize is not None and len(inside) == 1:
+            left = "" if len(members) == 1 else " left of it"
+            warn(f"{name} has one sample{left}; it cannot be standardized and is left as it is.")
         run = CleanRun(
             len(members),
             inside,
