@@ -126,25 +126,8 @@ def _selected_as_is(source: Source, points: NDArray[np.intp]) -> NDArray:
     return values
 
 
-def apply_mask_fmri(
-    imgs: ImagesLike,
-    mask_img: ImageLike,
-    dtype: DTypeLike | None = "f",
-    smoothing_fwhm: float | Sequence[float | None] | Literal["fast"] | None = None,
-    ensure_finite: bool = True,
-) -> NDArray:
-    """`apply_mask`, under the name that older scripts use.
-
-    Parameters
-    ----------
-    imgs, mask_img, dtype, smoothing_fwhm, ensure_finite
-        As in `apply_mask`.
-
-    Returns
-    -------
-    values : array of shape (n_samples, n_voxels), or (n_voxels,) for a 3-D image
-    """
-    return apply_mask(imgs, mask_img, dtype, smoothing_fwhm, ensure_finite)
+# The name that older scripts use.
+apply_mask_fmri = apply_mask
 
 
 def unmask(X: ArrayLike | Sequence[ArrayLike], mask_img: ImageLike, order: MemoryOrder = "F") -> Any:
