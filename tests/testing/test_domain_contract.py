@@ -130,3 +130,28 @@ def test_a_domain_that_breaks_the_contract_is_caught(test):
 
     with pytest.raises(AssertionError):
         getattr(Contract(), test)()
+
+
+def test_voxel_sizes_are_distances_between_neighbours_in_mm():
+    sizes = np.array([0.8, 2.4375, 3.125])
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag(sizes)
+    grid = VoxelGrid((3, 3, 3), affine)
+    here = affine @ [1, 1, 1, 1]
+    neighbours = [affine @ [2, 1, 1, 1], affine @ [1, 2, 1, 1], affine @ [1, 1, 2, 1]]
+    np.testing.assert_allclose(
+        grid.voxel_sizes_mm, [np.linalg.norm(n - here) for n in neighbours], rtol=1e-12
+    )
+    np.testing.assert_allclose(grid.voxel_sizes_mm, sizes, rtol=1e-12)
+    assert "0.8 × 2.44 × 3.12 mm" in grid.describe()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_an_affine_that_flattens_space_is_refused_whatever_its_units(scale):
+    flat = np.diag([scale, scale, scale, 1.0])
+    flat[:3, 2] = flat[:3, 0] + flat[:3, 1]
+    with pytest.raises(ValueError, match="singular"):
+        VoxelGrid((2, 2, 2), flat)
+    thin = np.diag([scale, scale, 1e-4 * scale, 1.0])
+    assert VoxelGrid((2, 2, 2), thin).n_points == 8

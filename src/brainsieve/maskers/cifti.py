@@ -211,7 +211,7 @@ def refuse_parcels(source: Source, masker: str, name: str | None = None) -> None
 
 def _canvas_of(domain: Any, surfaces: Any, background: NDArray | None) -> Any:
     """Hemispheres whose meshes are known, and slices of the voxels."""
-    from brainsieve.reporting import GrayordinateCanvas, SurfaceCanvas
+    from brainsieve.plotting import GrayordinateCanvas, SurfaceCanvas
 
     nothing = np.zeros(0, np.intp), np.zeros((0, 3), np.intp)
     if not isinstance(domain, Grayordinates):

@@ -1,15 +1,8 @@
-"""Reports: self-contained HTML pages, and the pictures in them."""
+"""Reports: self-contained HTML pages."""
 
+from brainsieve.plotting import Canvas, GrayordinateCanvas, Layer, SurfaceCanvas, VolumeCanvas
 from brainsieve.reporting.html_report import HTMLReport
-from brainsieve.reporting.masker_report import (
-    Canvas,
-    GrayordinateCanvas,
-    Layer,
-    MaskerContent,
-    SurfaceCanvas,
-    VolumeCanvas,
-    masker_report,
-)
+from brainsieve.reporting.masker_report import MaskerContent, masker_report
 
 __all__ = [
     "Canvas",

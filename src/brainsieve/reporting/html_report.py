@@ -9,6 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from brainsieve.whole_files import replacing
+
 
 class HTMLReport:
     """A self-contained page.
@@ -87,8 +89,10 @@ class HTMLReport:
         Parameters
         ----------
         file_name : path
+            It appears whole, or stays as it was.
         """
-        Path(file_name).expanduser().write_text(self.get_standalone(), encoding="utf-8")
+        with replacing(Path(file_name).expanduser()) as unfinished:
+            unfinished.write_text(self.get_standalone(), encoding="utf-8")
 
     def open_in_browser(self, file_name: Any = None) -> str:
         """Show the page in the browser.

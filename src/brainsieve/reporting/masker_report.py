@@ -5,19 +5,24 @@ A masker gives its content as plain arrays and words (`MaskerContent`); nothing 
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainsieve.logs import warn
+from brainsieve.plotting.canvases import Canvas
+from brainsieve.plotting.layers import Layer, label_colours
 from brainsieve.reporting.html_report import HTMLReport
+from brainsieve.reporting.values import described
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 ENGINES = ("matplotlib", "brainsprite")
 MOST_ROWS = 1000
@@ -34,11 +39,15 @@ main { max-width: 1080px; margin: 0 auto; padding: 28px 20px 48px; }
 h1 { font-size: 24px; margin: 0 0 2px; } h2 { font-size: 16px; margin: 28px 0 8px; }
 .quiet { color: var(--quiet); margin: 0 0 18px; }
 figure { margin: 0; background: #000; border-radius: 8px; overflow: hidden; text-align: center; }
-figure img { display: block; width: 100%; height: auto; } figure.one img { width: auto; height: 360px; margin: 0 auto; }
+figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+.key { display: flex; flex-wrap: wrap; gap: 2px 16px; max-height: 160px; overflow: auto; margin: 10px 0; padding: 0;
+  list-style: none; font-size: 13px; }
+.key i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
 figcaption, label { font-size: 13px; color: var(--quiet); }
 .controls { display: flex; gap: 10px; align-items: center; margin: 10px 0; } input[type=range] { flex: 1; }
 select, input { font: inherit; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; table-layout: fixed; overflow-wrap: anywhere; }
+.parameters td:first-child { width: 13em; } .regions th.number:first-child { width: 4em; }
 th, td { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { position: sticky; top: 0; background: var(--paper); font-weight: 600; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -71,145 +80,6 @@ VIEWER = """<script>
   show();
 })();
 </script>"""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What is drawn over the background: a mask, labels (-1 where there is none), weights or a sphere.
-
-    Attributes
-    ----------
-    name : str
-    data : array
-        Of the shape that the canvas takes: (nx, ny, nz), or (n_points,) for surfaces and CIFTI.
-    kind : {"mask", "labels", "weights", "sphere"}
-    colours : list of str, optional
-        ``#RRGGBB`` of each label.
-    """
-
-    name: str
-    data: NDArray
-    kind: str
-    colours: Sequence[str] | None = None
-
-
-class Canvas(Protocol):
-    """What layers are drawn on."""
-
-    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
-        """Pictures of a layer as data URLs: one, or several where a viewer scrolls through them."""
-
-    def note(self) -> str | None:
-        """What cannot be drawn, and why."""
-
-
-@dataclass(frozen=True)
-class VolumeCanvas:
-    """Slices of a volume.
-
-    Attributes
-    ----------
-    affine : array of shape (4, 4)
-    background : array of shape (nx, ny, nz) or None
-    """
-
-    affine: NDArray
-    background: NDArray | None
-
-    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
-        from brainsieve.reporting.pictures import volume_pictures
-
-        colours = layer.colours if cmap is None else None
-        return volume_pictures(
-            self.background, layer.data, self.affine, layer.kind, cmap or colours, scrolled
-        )
-
-    def note(self) -> str | None:
-        return None
-
-
-@dataclass(frozen=True)
-class SurfaceCanvas:
-    """Lateral and medial views of one or both hemispheres.
-
-    Attributes
-    ----------
-    meshes : dict of str to (coordinates, faces)
-    spans : dict of str to array of int
-        For each hemisphere which points of a layer are its vertices, -1 where none is.
-    background : array of shape (n_points,) or None
-    """
-
-    meshes: Mapping[str, tuple[NDArray, NDArray]]
-    spans: Mapping[str, NDArray]
-    background: NDArray | None
-
-    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
-        from brainsieve.reporting.surface_pictures import surface_picture
-
-        return [surface_picture(self, layer, cmap)]
-
-    def note(self) -> str | None:
-        return None
-
-
-@dataclass(frozen=True)
-class GrayordinateCanvas:
-    """Hemispheres where there are meshes for them, and slices of the voxels.
-
-    Attributes
-    ----------
-    cortex : SurfaceCanvas or None
-    shape : tuple of 3 int
-        Of the volume that the voxels are in.
-    affine : array of shape (4, 4)
-    points : array of int
-        Which points of a layer are voxels.
-    voxels : array of shape (n_voxels, 3)
-    background : array of shape (n_points,) or None
-    missing : str or None
-        What is not drawn, and why.
-    """
-
-    cortex: SurfaceCanvas | None
-    shape: tuple[int, int, int]
-    affine: NDArray
-    points: NDArray
-    voxels: NDArray
-    background: NDArray | None
-    missing: str | None = None
-
-    def pictures(self, layer: Layer, cmap: Any, scrolled: bool) -> list[str]:
-        if layer.kind == "labels" and layer.colours is None and cmap is None:
-            from brainsieve.reporting.pictures import hex_colours
-
-            # One colour for a label on the cortex and in the volume.
-            layer = replace(layer, colours=hex_colours(int(layer.data.max()) + 1))
-        images = [] if self.cortex is None else self.cortex.pictures(layer, cmap, scrolled)
-        # Structures that a mask leaves out altogether are not drawn: their background would pass for a part of it.
-        if len(self.points) and (layer.kind != "mask" or layer.data[self.points].any()):
-            volume = self._volume(layer.data, -1 if layer.kind == "labels" else 0)
-            background = None if self.background is None else self._volume(self.background, 0)
-            inside = replace(layer, data=volume)
-            images += VolumeCanvas(self._cropped_affine, background).pictures(inside, cmap, False)
-        return images
-
-    @property
-    def _cropped_affine(self) -> NDArray:
-        moved = np.array(self.affine)
-        moved[:3, 3] = (self.affine @ [*self.voxels.min(axis=0), 1])[:3]
-        return moved
-
-    def _volume(self, values: NDArray, outside: float) -> NDArray:
-        dtype = values.dtype if values.dtype.kind != "b" else np.dtype(np.uint8)
-        volume = np.full(self.shape, outside, dtype=dtype)
-        volume[tuple(self.voxels.T)] = values[self.points]
-        # Around the structures, not the head: the grid is much larger than what is in it.
-        low, high = self.voxels.min(axis=0), self.voxels.max(axis=0) + 1
-        return volume[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-
-    def note(self) -> str | None:
-        return self.missing
 
 
 @dataclass(frozen=True)
@@ -293,33 +163,49 @@ def _figures(content: MaskerContent, engine: str) -> str:
     except ImportError:
         return "<p class='warning'>matplotlib is not installed; there are no pictures.</p>"
     # Views of surfaces are not scrolled through; they stand in a row whatever the engine.
-    scrolled = engine == "brainsprite" and isinstance(content.canvas, VolumeCanvas)
-    images = []
-    for i, layer in enumerate(content.layers):
-        urls = content.canvas.pictures(layer, content.cmap, scrolled)
-        images += [
-            f"<img data-set='{i}' data-at='{at}' src='{url}' alt='{html.escape(layer.name, quote=True)}'>"
-            for at, url in enumerate(urls)
-        ]
-    controls = ""
-    if len(content.layers) > 1:
-        options = "".join(
-            f"<option value='{i}'>{html.escape(layer.name)}</option>"
-            for i, layer in enumerate(content.layers)
-        )
-        controls += f"<label for='layer'>Show</label><select id='layer'>{options}</select>"
+    scrolled = engine == "brainsprite" and content.canvas.can_scroll
+    images = [
+        f"<img data-set='{i}' data-at='{at}' src='{_data_url(figure)}' alt='{html.escape(layer.name)}'>"
+        for i, layer in enumerate(content.layers)
+        for at, figure in enumerate(content.canvas.figures(layer, content.cmap, scrolled))
+    ]
+    controls = _layer_choice(content.layers)
     if scrolled:
         controls += (
             "<label for='slice'>Slice</label><input id='slice' type='range' min='0' max='100' value='0'>"
         )
     note = content.canvas.note()
-    if note:
-        controls += f"<p class='quiet'>{html.escape(note)}</p>"
-    kind = "one" if scrolled else "row"
     return (
-        f"<div class='controls'>{controls}</div><figure class='{kind}'>{''.join(images)}</figure>"
-        f"{VIEWER if scrolled or len(content.layers) > 1 else ''}"
+        f"<div class='controls'>{controls}</div><figure>{''.join(images)}</figure>"
+        + (f"<p class='quiet'>{html.escape(note)}</p>" if note else "")
+        + "".join(_key(layer, content.cmap) for layer in content.layers)
+        + (VIEWER if scrolled or len(content.layers) > 1 else "")
     )
+
+
+def _layer_choice(layers: Sequence[Layer]) -> str:
+    if len(layers) < 2:
+        return ""
+    options = (f"<option value='{i}'>{html.escape(layer.name)}</option>" for i, layer in enumerate(layers))
+    return f"<label for='layer'>Show</label><select id='layer'>{''.join(options)}</select>"
+
+
+def _data_url(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    # Without the version of matplotlib: equal reports are equal byte for byte.
+    figure.savefig(buffer, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _key(layer: Layer, cmap: Any) -> str:
+    """Which colour is which label."""
+    if layer.kind != "labels" or not layer.names:
+        return ""
+    entries = (
+        f"<li><i style='background:{html.escape(colour)}'></i>{html.escape(str(name))}</li>"
+        for colour, name in zip(label_colours(layer, cmap), layer.names, strict=False)
+    )
+    return f"<ul class='key'>{''.join(entries)}</ul>"
 
 
 def _regions(table: pd.DataFrame | None) -> str:
@@ -333,23 +219,28 @@ def _regions(table: pd.DataFrame | None) -> str:
     for values in table.head(MOST_ROWS).itertuples(index=False):
         cells = "".join(_cell(value) for value in values)
         rows.append(f"<tr>{cells}</tr>")
-    more = "" if len(table) <= MOST_ROWS else f"<p class='quiet'>and {len(table) - MOST_ROWS} more</p>"
+    more = "" if len(table) <= MOST_ROWS else f"<p class='quiet'>and {len(table) - MOST_ROWS:,} more</p>"
     body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f"<h2>Regions</h2><div class='scroll'><table>{body}</table></div>{more}"
+    return f"<h2>Regions</h2><div class='scroll'><table class='regions'>{body}</table></div>{more}"
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"<td class='number'>{int(value):,}</td>"
     if isinstance(value, float | np.floating):
-        return f"<td class='number'>{'–' if np.isnan(value) else f'{value:,.1f}'}</td>"
+        return f"<td class='number'>{_number(float(value))}</td>"
     return f"<td>{html.escape(str(value))}</td>"
 
 
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:,.1f}" if abs(value) >= 10 or value == 0 else f"{value:.3g}"
+
+
 def _parameters(parameters: Mapping[str, Any]) -> str:
-    rows = []
-    for name, value in parameters.items():
-        text = repr(value)
-        text = text if len(text) <= 200 else text[:197] + "…"
-        rows.append(f"<tr><td>{html.escape(name)}</td><td><code>{html.escape(text)}</code></td></tr>")
-    return f"<h2>Parameters</h2><table><tbody>{''.join(rows)}</tbody></table>"
+    rows = (
+        f"<tr><td>{html.escape(name)}</td><td><code>{html.escape(described(value))}</code></td></tr>"
+        for name, value in parameters.items()
+    )
+    return f"<h2>Parameters</h2><table class='parameters'><tbody>{''.join(rows)}</tbody></table>"

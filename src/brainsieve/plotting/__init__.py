@@ -1,0 +1,6 @@
+"""Pictures of points in space: what is drawn (layers), in which colours, on slices and on surfaces."""
+
+from brainsieve.plotting.canvases import Canvas, GrayordinateCanvas, SurfaceCanvas, VolumeCanvas
+from brainsieve.plotting.layers import Layer
+
+__all__ = ["Canvas", "GrayordinateCanvas", "Layer", "SurfaceCanvas", "VolumeCanvas"]
