@@ -1,6 +1,6 @@
 """Data that come with the package. Nothing here downloads.
 
-A real run for the demo, the MNI template at 4 mm, and published coordinates; each folder of data has its
+A real run for the demo, the MNI template at 1 mm, and published coordinates; each folder of data has its
 licence beside it, in ``brainsieve/datasets/data``.
 """
 

@@ -1,7 +1,6 @@
-"""The MNI template and its tissue maps, from bundled files of 4 mm voxels.
+"""The MNI template and its tissue maps, from bundled files of 1 mm voxels.
 
-ICBM 152 nonlinear symmetric 2009a [1]_. What is finer than 4 mm is interpolated: it fits a finer grid and
-shows no finer detail. nilearn ships the same templates at 1 mm.
+ICBM 152 nonlinear symmetric 2009a [1]_, the templates that nilearn ships.
 
 .. [1] Fonov, V. et al. (2011). Unbiased average age-appropriate atlases for pediatric studies.
    NeuroImage 54, 313-327.
@@ -23,12 +22,14 @@ if TYPE_CHECKING:
 
     from brainsieve.engine.domain import VoxelGrid
 
-PREFIX = "tpl-MNI152NLin2009aSym_res-4mm"
-MNI152_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_T1w.nii.gz"))
-TISSUES_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_desc-tissues_probseg.nii.gz"))
-MASK_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_desc-brain_mask.nii.gz"))
+PREFIX = "tpl-MNI152NLin2009aSym_res-1mm"
+MNI152_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_desc-brain_T1w.nii.gz"))
+GM_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_label-GM_probseg.nii.gz"))
+WM_FILE_PATH = str(bundled("icbm152", f"{PREFIX}_label-WM_probseg.nii.gz"))
+# The files hold 0 … 1 as bytes.
+BYTE = 255.0
 
-# The template's box: the first voxel's centre, and from there to the last one's of the 1 mm grid.
+# The template's box: the first voxel's centre, and from there to the last one's.
 ORIGIN_MM = (-98.0, -134.0, -72.0)
 EXTENT_MM = (196, 232, 188)
 
@@ -39,7 +40,7 @@ def load_mni152_template(resolution: float | None = None) -> Nifti1Image:
     Parameters
     ----------
     resolution : float, optional
-        Voxel size in mm. None: 4 mm, the grid of the bundled file, nothing interpolated. Below 4 mm there
+        Voxel size in mm. None: 1 mm, the grid of the bundled file, nothing interpolated. Below 1 mm there
         is no more detail, only more voxels.
 
     Returns
@@ -47,7 +48,7 @@ def load_mni152_template(resolution: float | None = None) -> Nifti1Image:
     Nifti1Image
         float32, 0 outside the brain.
     """
-    return _image(*_t1(resolution))
+    return _image(*_template(MNI152_FILE_PATH, resolution))
 
 
 def load_mni152_gm_template(resolution: float | None = None) -> Nifti1Image:
@@ -63,7 +64,7 @@ def load_mni152_gm_template(resolution: float | None = None) -> Nifti1Image:
     Nifti1Image
         float32.
     """
-    return _image(*_tissue(0, resolution))
+    return _image(*_template(GM_FILE_PATH, resolution))
 
 
 def load_mni152_wm_template(resolution: float | None = None) -> Nifti1Image:
@@ -79,7 +80,7 @@ def load_mni152_wm_template(resolution: float | None = None) -> Nifti1Image:
     Nifti1Image
         float32.
     """
-    return _image(*_tissue(1, resolution))
+    return _image(*_template(WM_FILE_PATH, resolution))
 
 
 def load_mni152_brain_mask(resolution: float | None = None, threshold: float = 0.2) -> Nifti1Image:
@@ -97,7 +98,7 @@ def load_mni152_brain_mask(resolution: float | None = None, threshold: float = 0
     Nifti1Image
         uint8.
     """
-    values, grid = _t1(resolution)
+    values, grid = _template(MNI152_FILE_PATH, resolution)
     return _image((values > _checked_threshold(threshold)).astype(np.uint8), grid)
 
 
@@ -120,7 +121,7 @@ def load_mni152_gm_mask(
     Nifti1Image
         uint8.
     """
-    return _closed_mask(*_tissue(0, resolution), threshold, n_iter)
+    return _closed_mask(*_template(GM_FILE_PATH, resolution), threshold, n_iter)
 
 
 def load_mni152_wm_mask(
@@ -138,45 +139,36 @@ def load_mni152_wm_mask(
     Nifti1Image
         uint8.
     """
-    return _closed_mask(*_tissue(1, resolution), threshold, n_iter)
+    return _closed_mask(*_template(WM_FILE_PATH, resolution), threshold, n_iter)
 
 
-def _t1(resolution: float | None) -> tuple[NDArray[np.float32], VoxelGrid]:
-    values, grid = _stored(MNI152_FILE_PATH)
-    inside, _ = _stored(MASK_FILE_PATH)
-    # The skull's rim shines into voxels of 4 mm: outside the mask there is nothing, as in the original.
-    return _at(values * (inside > 0) / values.max(), grid, resolution)
+def _template(path: str, resolution: float | None) -> tuple[NDArray[np.float32], VoxelGrid]:
+    """Values 0 … 1 in point order, and their grid."""
+    stored, grid = _stored(path)
+    target = _grid_of(resolution)
+    if target is None:
+        return stored.astype(np.float32) / np.float32(BYTE), grid
+    from brainsieve.engine.spatial.resample import resample
 
-
-def _tissue(which: int, resolution: float | None) -> tuple[NDArray[np.float32], VoxelGrid]:
-    values, grid = _stored(TISSUES_FILE_PATH)
-    return _at(values[which], grid, resolution)
+    moved = resample(grid, target, "continuous").forward(stored[None])[0] / BYTE
+    # Splines overshoot at edges; intensities and probabilities do not.
+    return np.clip(moved, 0, 1).astype(np.float32), target
 
 
 @cache
-def _stored(path: str) -> tuple[NDArray[np.float64], VoxelGrid]:
-    """Values in point order, (n_points,) or (n_volumes, n_points), and the grid of a bundled file."""
+def _stored(path: str) -> tuple[NDArray[np.uint8], VoxelGrid]:
+    """Bytes in point order, (n_points,), and the grid of a bundled file."""
     import nibabel
 
     from brainsieve.engine.domain import VoxelGrid
 
     img = nibabel.nifti1.load(path)
-    shape = img.shape
-    grid = VoxelGrid((shape[0], shape[1], shape[2]), img.affine)
-    values = grid.flatten(img.get_fdata()).T
+    n_x, n_y, n_z = img.shape
+    grid = VoxelGrid((n_x, n_y, n_z), img.affine)
+    # Bytes: 9 MB for each file that was asked for stay in memory.
+    values = grid.flatten(np.asarray(img.dataobj.get_unscaled()))
     values.setflags(write=False)
     return values, grid
-
-
-def _at(values: NDArray, grid: VoxelGrid, resolution: float | None) -> tuple[NDArray[np.float32], VoxelGrid]:
-    target = _grid_of(resolution)
-    if target is None:
-        return values.astype(np.float32), grid
-    from brainsieve.engine.spatial.resample import resample
-
-    moved = resample(grid, target, "continuous").forward(np.ascontiguousarray(values[None]))[0]
-    # Splines overshoot at edges; intensities and probabilities do not.
-    return np.clip(moved, 0, 1).astype(np.float32), target
 
 
 def _grid_of(resolution: float | None) -> VoxelGrid | None:
@@ -190,7 +182,7 @@ def _grid_of(resolution: float | None) -> VoxelGrid | None:
     if resolution < 0.5:
         raise ValueError(
             f"resolution={resolution} mm is finer than 0.5 mm, the finest that makes sense "
-            "of a template of 4 mm."
+            "of a template of 1 mm."
         )
     n_x, n_y, n_z = (math.ceil(extent / resolution) + 1 for extent in EXTENT_MM)
     affine = np.diag([resolution, resolution, resolution, 1.0])

@@ -44,7 +44,7 @@ from brainsieve.surface.label_tables import joined_tables, own_background, table
 from brainsieve.surface.meshes import PolyMesh, geometry_of, polymesh
 
 if TYPE_CHECKING:
-    from brainsieve.reporting import Canvas
+    from brainsieve.plotting import Canvas
 
 CIFTI_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 HEMISPHERE_OF = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}

@@ -6,6 +6,7 @@ works. The estimator itself is never changed by `transform`: it may be shared be
 
 from __future__ import annotations
 
+import inspect
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from brainsieve.engine.source import read_sample
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.cifti import CiftiSource
 from brainsieve.engine.source.file import FileSource
-from brainsieve.logs import collected_warnings, log
+from brainsieve.exceptions import CorruptImageError
+from brainsieve.logs import collected_warnings, log, warn
 from brainsieve.maskers.base import MaskerContract, as_images, masks_of
 from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, given_parameters
 from brainsieve.maskers.kinds import ImageKind
@@ -108,15 +110,16 @@ class FrozenMasker(MaskerContract):
         """
         self._forget()
         imgs = as_images(imgs)
-        check_parameters(self.get_params(deep=False), {**SHARED_CHECKS, **self._checks})
         try:
-            self.clean_args_ = dict(self.clean_args or {})
-            self._memory_level = effective_level(self.memory, self.memory_level)
-            self.memory_ = memory_for(self.memory, self.verbose)
             with collected_warnings() as said:
+                check_parameters(self.get_params(deep=False), {**SHARED_CHECKS, **self._checks})
+                self.clean_args_ = dict(self.clean_args or {})
+                self._memory_level = effective_level(self.memory, self.memory_level)
+                self.memory_ = memory_for(self.memory, self.verbose)
                 compiled = self._compiled(imgs)
-            self._fit_warnings = [message for message, _ in said]
-            self._report_background = self._middle_volume(imgs, compiled) if self.reports else None
+                self._report_background = self._middle_volume(imgs, compiled) if self.reports else None
+            # Each once, as they are for the reader of a report.
+            self._fit_warnings = list(dict.fromkeys(message for message, _ in said))
         except BaseException:
             self._forget()
             raise
@@ -403,8 +406,13 @@ class FrozenMasker(MaskerContract):
                 parameters=self.get_params(deep=False),
                 warnings=self._fit_warnings,
                 cmap=getattr(self, "cmap", None),
+                cmap_is_own=getattr(self, "cmap", None) == self._default_of("cmap"),
             )
         return masker_report(content, title or name, engine)
+
+    def _default_of(self, parameter: str) -> Any:
+        known = inspect.signature(type(self)).parameters.get(parameter)
+        return None if known is None else known.default
 
     def _middle_volume(self, imgs: Any, compiled: FittedMasker) -> tuple[Any, NDArray | None] | None:
         """What the report's background is made of: a file to be read when it is asked for, or a volume."""
@@ -423,5 +431,9 @@ class FrozenMasker(MaskerContract):
         background = getattr(self, "_report_background", None)
         if background is None or background[1] is not None:
             return background
-        source = background[0] if isinstance(background[0], Source) else self._open(background[0])
-        return source.domain, read_sample(source, source.n_samples // 2)
+        try:
+            source = background[0] if isinstance(background[0], Source) else self._open(background[0])
+            return source.domain, read_sample(source, source.n_samples // 2)
+        except (OSError, CorruptImageError) as error:
+            warn(f"The report has no background: the image given to fit cannot be read any more ({error}).")
+            return None

@@ -14,7 +14,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.operator import SpatialOperator
 
 if TYPE_CHECKING:
-    from brainsieve.reporting import Canvas
+    from brainsieve.plotting import Canvas
 
 
 class ImageKind(ABC):

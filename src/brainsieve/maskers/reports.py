@@ -17,7 +17,8 @@ from brainsieve.engine.spatial.sphere import sphere_points
 from brainsieve.logs import warn
 from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.parameters import found
-from brainsieve.reporting import Layer, MaskerContent
+from brainsieve.plotting import Layer
+from brainsieve.reporting import MaskerContent
 
 # Maps and spheres that are shown where nothing else is asked for.
 N_SHOWN = 10
@@ -40,6 +41,7 @@ def content_of(
     parameters: Mapping[str, Any],
     warnings: Sequence[str],
     cmap: Any,
+    cmap_is_own: bool,
 ) -> MaskerContent:
     """What the report of a masker shows.
 
@@ -52,27 +54,52 @@ def content_of(
         The keyword that chooses what is shown, and its value.
     parameters, warnings, cmap
         For `MaskerContent`.
+    cmap_is_own : bool
+        Whether `cmap` is the masker's own default: colours of a table then come first.
     """
+    remark = None
+    covered = np.nan if background is None else _covered(fitted, background)
+    if background is None and isinstance(fitted.atlas, Spheres) and fitted.home is None:
+        background, remark = template(), "No image was given to fit: the background is the MNI152 template."
     domain, layers, facts, regions = parts_of(fitted.atlas, fitted, background, displayed)
-    if regions is not None and background is not None:
-        place, values = background
-        expected, found_ = fitted.atlas.coverage(place, np.isfinite(values) & (values != 0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            regions["covered (%)"] = 100.0 * found_ / expected
+    if regions is not None:
+        # The column is there without an image too, so that tables of many reports can be put together.
+        regions["covered (%)"] = covered
     if background is not None:
         place, values = background
         background = place, np.where(np.isfinite(values), values, 0).astype(np.float64)
+    if cmap_is_own and any(layer.colours is not None for layer in layers):
+        cmap = None
+    canvas = fitted.kind.canvas(domain, background)
     return MaskerContent(
         title=title,
         kind=f"{fitted.name}: {fitted.n_features} columns",
-        canvas=fitted.kind.canvas(domain, background),
+        canvas=canvas,
         layers=layers,
         facts=facts,
         regions=regions,
         parameters=parameters,
         warnings=warnings,
-        cmap=None if cmap in DEFAULT_CMAPS and any(layer.colours for layer in layers) else cmap,
+        cmap=cmap,
+        remark=remark,
     )
+
+
+def _covered(fitted: FittedMasker, background: tuple[Domain, NDArray]) -> NDArray[np.float64]:
+    """Share of each column that a volume covers, in percent."""
+    place, values = background
+    expected, found_ = fitted.atlas.coverage(place, np.isfinite(values) & (values != 0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(100.0 * found_ / expected)
+
+
+def template() -> tuple[Domain, NDArray]:
+    """The MNI152 template, with its grid."""
+    from brainsieve.datasets.mni import load_mni152_template
+
+    img = load_mni152_template(resolution=2)
+    grid = VoxelGrid(img.shape, img.affine)
+    return grid, grid.flatten(np.asarray(img.dataobj))
 
 
 @singledispatch
@@ -106,7 +133,8 @@ def _of_labels(atlas: Labels, fitted: FittedMasker, background: Background, disp
         "smallest region": f"{sizes.min():,} {many}",
     }
     codes = fitted.kind.shaped(home.codes.astype(np.int32), home.domain)
-    return home.domain, [Layer("regions", codes, "labels", _colours(atlas))], facts, pd.DataFrame(table)
+    layer = Layer("regions", codes, "labels", _colours(atlas), fitted.column_names())
+    return home.domain, [layer], facts, pd.DataFrame(table)
 
 
 @parts_of.register
@@ -144,15 +172,10 @@ def _of_spheres(
 
 
 def _grid_around(atlas: Spheres, fitted: FittedMasker, background: Background) -> VoxelGrid:
-    """Where spheres are drawn: the mask, else the image given to `fit`, else a box of 4 mm around them."""
-    for domain in (fitted.home, background and background[0]):
-        if isinstance(domain, VoxelGrid):
-            return domain
-    low, high = atlas.centres.min(axis=0) - 24, atlas.centres.max(axis=0) + 24
-    affine = np.diag([4.0, 4.0, 4.0, 1.0])
-    affine[:3, 3] = low
-    nx, ny, nz = (int(n) for n in np.ceil((high - low) / 4) + 1)
-    return VoxelGrid((nx, ny, nz), affine)
+    """Where spheres are drawn: the mask, else the background."""
+    domain = fitted.home or (background and background[0])
+    assert isinstance(domain, VoxelGrid)
+    return domain
 
 
 def _voxel_mm3(grid: VoxelGrid) -> float:

@@ -31,7 +31,7 @@ from brainsieve.surface.meshes import PolyMesh, polymesh
 from brainsieve.surface.opening import is_surface_image, open_surface, refuse_other_vertices
 
 if TYPE_CHECKING:
-    from brainsieve.reporting import Canvas
+    from brainsieve.plotting import Canvas
 
 SURFACE_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 
@@ -90,7 +90,7 @@ class Surfaces(ImageKind):
         return image_on(self.domain, self.mesh, values if values.ndim == 1 else values.T)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
-        from brainsieve.reporting import GrayordinateCanvas, SurfaceCanvas
+        from brainsieve.plotting import GrayordinateCanvas, SurfaceCanvas
 
         if self.mesh is None:
             none = np.zeros(0, np.intp)

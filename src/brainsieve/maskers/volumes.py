@@ -21,7 +21,7 @@ from brainsieve.maskers.grid import image, read_mask
 from brainsieve.maskers.kinds import ImageKind
 
 if TYPE_CHECKING:
-    from brainsieve.reporting import Canvas
+    from brainsieve.plotting import Canvas
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Volumes(ImageKind):
         return image(values, domain)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
-        from brainsieve.reporting import VolumeCanvas
+        from brainsieve.plotting import VolumeCanvas
 
         assert isinstance(domain, VoxelGrid)
         if background is None:

@@ -236,9 +236,7 @@ def compute_brain_mask(
 
     Notes
     -----
-    The template that comes with the package is the ICBM152 2009a symmetric one at 4 mm (Fonov et al. 2011,
-    doi:10.1016/j.neuroimage.2010.07.033), coarser than the 1 mm of other packages: expect the surface of the
-    mask to differ by a voxel here and there.
+    The template is the ICBM152 2009a symmetric one at 1 mm (Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033).
     """
     _check_opening(opening, connected)
     a_number("threshold", threshold)
@@ -256,7 +254,7 @@ def _brain_mask(
         "whole-brain": datasets.load_mni152_template,
         "gm": datasets.load_mni152_gm_template,
         "wm": datasets.load_mni152_wm_template,
-    }[mask_type](resolution=4)
+    }[mask_type]()
     grid = opened_volume(target_img)[1].domain
     like = VolumeForm(grid).image(np.zeros(grid.n_points, dtype=np.uint8))
     resampled = resample_to_img(template, like).get_fdata()

@@ -43,13 +43,10 @@ class VolumeCanvas:
     ----------
     affine : array of shape (4, 4)
     background : array of shape (nx, ny, nz) or None
-    remark : str or None
-        What is to be said of the background.
     """
 
     affine: NDArray
     background: NDArray | None
-    remark: str | None = None
     can_scroll = True
 
     def figures(self, layer: Layer, cmap: Any = None, scrolled: bool = False) -> list[Figure]:
@@ -58,7 +55,7 @@ class VolumeCanvas:
         return [slices_figure(self.background, layer, self.affine, cmap)]
 
     def note(self) -> str | None:
-        return self.remark
+        return None
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ class GrayordinateCanvas:
             layer = replace(layer, limits=limits_of(layer.data))
         figures = [] if self.cortex is None else self.cortex.figures(layer, cmap)
         # Slices without anything on them would look as if everything there were included.
-        if len(self.points) and (layer.inside[self.points].any() or not figures):
+        if len(self.points) and layer.inside[self.points].any():
             inside = replace(layer, data=self._volume(layer.data, layer.outside))
             background = None if self.background is None else self._volume(self.background, 0)
             figures += VolumeCanvas(self._cropped_affine, background).figures(inside, cmap)

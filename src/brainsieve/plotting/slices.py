@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Slices in a row, and in the series that a viewer scrolls through.
 N_ACROSS = 7
-N_SCROLLED = 28
+N_SCROLLED = 20
 CELL_INCHES = 1.75
 # Between rows, so that words of one do not lie on the other.
 GAP_INCHES = 0.08

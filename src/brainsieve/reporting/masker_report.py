@@ -101,6 +101,8 @@ class MaskerContent:
     parameters : dict
     warnings : sequence of str
     cmap : matplotlib colour map or name, optional
+    remark : str, optional
+        What is to be said of the pictures.
     """
 
     title: str
@@ -112,6 +114,7 @@ class MaskerContent:
     parameters: Mapping[str, Any]
     warnings: Sequence[str] = field(default_factory=list)
     cmap: Any = None
+    remark: str | None = None
 
 
 def masker_report(content: MaskerContent | None, title: str, engine: str = "matplotlib") -> HTMLReport:
@@ -174,10 +177,11 @@ def _figures(content: MaskerContent, engine: str) -> str:
         controls += (
             "<label for='slice'>Slice</label><input id='slice' type='range' min='0' max='100' value='0'>"
         )
-    note = content.canvas.note()
+    notes = [text for text in (content.canvas.note(), content.remark) if text]
     return (
-        f"<div class='controls'>{controls}</div><figure>{''.join(images)}</figure>"
-        + (f"<p class='quiet'>{html.escape(note)}</p>" if note else "")
+        f"<div class='controls'>{controls}</div>"
+        + (f"<figure>{''.join(images)}</figure>" if images else "")
+        + "".join(f"<p class='quiet'>{html.escape(note)}</p>" for note in notes)
         + "".join(_key(layer, content.cmap) for layer in content.layers)
         + (VIEWER if scrolled or len(content.layers) > 1 else "")
     )

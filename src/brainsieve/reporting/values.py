@@ -22,12 +22,12 @@ def described(value: Any) -> str:
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, np.generic):
+        return repr(value.item())
     if isinstance(value, str | bytes | int | float | complex | None):
         return repr(value)
     if isinstance(value, os.PathLike):
         return repr(os.fspath(value))
-    if isinstance(value, np.generic):
-        return repr(value.item())
     if isinstance(value, Mapping):
         return "{" + _listed([f"{_words(k)}: {_words(v)}" for k, v in value.items()]) + "}"
     if isinstance(value, set | frozenset):
