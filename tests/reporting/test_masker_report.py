@@ -295,7 +295,11 @@ def test_surface_regions_have_the_colours_of_their_table():
     image = surfaces.on_mesh(surfaces.label_values())
     ids = sorted({int(i) for values in surfaces.label_values().values() for i in np.unique(values)})
     lut = pd.DataFrame(
-        {"index": ids, "name": [f"r{i}" for i in ids], "color": [f"#{i:02x}80ff" for i in ids]}
+        {
+            "index": ids,
+            "name": ["Background" if i == 0 else f"r{i}" for i in ids],
+            "color": [f"#{i:02x}80ff" for i in ids],
+        }
     )
     masker = SurfaceLabelsMasker(image, lut=lut)
     page = masker.fit().generate_report().html

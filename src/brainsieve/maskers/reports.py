@@ -28,10 +28,6 @@ Background = tuple[Domain, NDArray] | None
 Parts = tuple[Domain, list[Layer], dict[str, str], pd.DataFrame | None]
 
 
-# What constructors of labels maskers have for `cmap`; the colours of a table of labels come before these.
-DEFAULT_CMAPS = ("inferno", "CMRmap_r")
-
-
 def content_of(
     fitted: FittedMasker,
     title: str,
