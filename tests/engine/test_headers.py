@@ -342,3 +342,9 @@ def test_the_ends_of_what_is_plausible_are_in():
     for step, unit in itertools.product((np.nextafter(least, 0), np.nextafter(most, 99)), ("sec", "unknown")):
         assert believed(step, unit).tr is None
         assert believed(step, unit).doubt
+
+
+def test_the_one_that_programs_leave_in_a_header_is_no_time(tmp_path):
+    path = written(tmp_path, after(put("xyzt_units", 0), put("pixdim", 1, 4)))
+    assert (open_source(path).tr, open_source(path).tr_doubt) == (None, "")
+    assert open_source(written(tmp_path, after(put("xyzt_units", 8), put("pixdim", 1, 4)))).tr == 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,6 +137,9 @@ class Cifti(ImageKind):
 
     def image(self, values: NDArray, domain: Any) -> Any:
         return cifti_image(values, domain, self.step)
+
+    def timed(self, t_r: float | None) -> Cifti:
+        return self if t_r is None else replace(self, step=t_r)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
         return _canvas_of(domain, self.surfaces, background_on(domain, background))

@@ -169,7 +169,8 @@ class FittedMasker:
         in_space, in_time = InSpace.of(parameters), InTime.of(parameters)
         if in_space == self.in_space and in_time == self.in_time:
             return self
-        return replace(self, in_space=in_space, in_time=in_time)
+        kind = self.kind.timed(in_time.cleaning.t_r)
+        return replace(self, kind=kind, in_space=in_space, in_time=in_time)
 
     # -- columns ---------------------------------------------------------------------------------------
 

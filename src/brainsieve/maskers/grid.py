@@ -61,15 +61,18 @@ def read_mask(img: Any, name: str = "mask_img") -> tuple[NDArray[np.bool_], Voxe
     return mask, grid
 
 
-def image(values: NDArray, grid: VoxelGrid, header: Any = None) -> Nifti1Image:
+def image(values: NDArray, grid: VoxelGrid, header: Any = None, t_r: float | None = None) -> Nifti1Image:
     """A NIfTI image of values (n_points,) or (n_samples, n_points) on a grid.
 
-    `header` is a template for what is neither geometry nor scaling.
+    `header` is a template for what is neither geometry nor scaling. Where the time between samples is not known, the
+    header has no unit of time: a 1 with the unit of seconds would be believed by the next program.
     """
     values = np.asarray(values)
     if values.dtype == bool:
         values = values.astype(np.uint8)
     data = narrowed(grid.unflatten(values if values.ndim == 1 else values.T))
     made = Nifti1Image(data, grid.affine, header=header or Nifti1Header(), dtype=data.dtype)
-    made.header.set_xyzt_units("mm", "sec")
+    made.header.set_xyzt_units("mm", None if t_r is None else "sec")
+    if t_r is not None and data.ndim == 4:
+        made.header.set_zooms((*made.header.get_zooms()[:3], t_r))
     return made

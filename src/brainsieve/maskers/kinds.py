@@ -52,6 +52,10 @@ class ImageKind(ABC):
     def image(self, values: NDArray, domain: Any) -> Any:
         """An image of values (n_points,) or (n_samples, n_points) on a domain."""
 
+    def timed(self, t_r: float | None) -> ImageKind:
+        """The same kind where `t_r` seconds, if it is known, lie between the samples of its images."""
+        return self
+
     @abstractmethod
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
         """What reports draw on; `background` has values (n_points,) on a domain of their own."""

@@ -210,7 +210,7 @@ class NiftiLabelsMasker(LabelAttributes, VolumeMasker):
         self.labels_img_ = self._image_at(home, values, grid)
         one_grid = "labels_img" if self.resampling_target is None else None
         return self._frozen(
-            self._kind(), atlas, home, target=grid if brings_images else None, one_grid=one_grid
+            self._kind(imgs), atlas, home, target=grid if brings_images else None, one_grid=one_grid
         )
 
     def _image_at(self, home: VoxelGrid, values: NDArray, grid: VoxelGrid) -> Any:

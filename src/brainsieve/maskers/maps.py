@@ -9,6 +9,7 @@ from brainsieve.atlas import Maps
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.image import load_img
 from brainsieve.maskers.fitted import FittedMasker, refuse_other_grid
+from brainsieve.maskers.grid import image
 from brainsieve.maskers.output import of_maps
 from brainsieve.maskers.parameters import a_bool, keep_parameters, naming, one_of
 from brainsieve.maskers.volumes import VolumeMasker
@@ -141,12 +142,12 @@ class NiftiMapsMasker(VolumeMasker):
         self.maps_img_ = self._image_at(home, atlas)
         target = home if self.resampling_target in ("maps", "mask") else None
         one_grid = "maps_img" if self.resampling_target is None else None
-        return self._frozen(self._kind(), atlas, home, target=target, one_grid=one_grid)
+        return self._frozen(self._kind(imgs), atlas, home, target=target, one_grid=one_grid)
 
     def _image_at(self, home: VoxelGrid, atlas: Maps) -> Any:
         if home == atlas.domain and atlas.as_given and isinstance(self.maps_img, str | os.PathLike):
             return load_img(self.maps_img)  # it reads its data when they are asked for
-        return self._kind().image(atlas.unmasked_on(home).toarray(), home)
+        return image(atlas.unmasked_on(home).toarray(), home)  # maps follow one another in no time
 
     def inverse_transform(self, region_signals: Any) -> Any:
         """Sum the maps, weighted with the signals: signals @ maps.

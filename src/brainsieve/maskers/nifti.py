@@ -136,7 +136,7 @@ default="background"
                 "target_affine and target_shape do not cover it."
             )
         self.affine_ = grid.affine if self.target_affine is None else self.target_affine
-        return self._frozen(self._kind(), Points(grid, mask), home=grid, target=grid)
+        return self._frozen(self._kind(imgs), Points(grid, mask), home=grid, target=grid)
 
     def _check_target(self) -> None:
         if self.target_shape is None:

@@ -108,7 +108,7 @@ class NiftiSpheresMasker(VolumeMasker):
         centres, names = checked_seeds(self.seeds)
         mask = self._given_mask()
         atlas = Spheres(centres, checked_radii(self.radius, len(centres)), mask, names)
-        return self._frozen(self._kind(), atlas, home=None if mask is None else mask.domain)
+        return self._frozen(self._kind(imgs), atlas, home=None if mask is None else mask.domain)
 
     @fitted
     def seeds_(self) -> list[list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class Volumes(ImageKind):
     """Volumes on grids of voxels, for a masker of the name given."""
 
     masker: str
+    step: float | None = None
 
     point = "voxel"
     why_lost = (
@@ -59,7 +60,10 @@ class Volumes(ImageKind):
         return [] if checked is None else [smooth(domain, checked)]
 
     def image(self, values: NDArray, domain: Any) -> Any:
-        return image(values, domain)
+        return image(values, domain, t_r=self.step)
+
+    def timed(self, t_r: float | None) -> Volumes:
+        return self if t_r is None else replace(self, step=t_r)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
         from brainsieve.plotting import VolumeCanvas
@@ -81,8 +85,12 @@ class Volumes(ImageKind):
 class VolumeMasker(FrozenMasker, BaseMasker):
     """A masker of volumes that works from a frozen object."""
 
-    def _kind(self) -> Volumes:
-        return Volumes(type(self).__name__)
+    def _kind(self, imgs: Any = None) -> Volumes:
+        """The kind of what this masker takes; images that `fit` is given tell the time between samples."""
+        kind = Volumes(type(self).__name__, self.t_r)
+        if self.t_r is not None or imgs is None or isinstance(imgs, Iterator):
+            return kind
+        return kind.timed(self._open(first_image(imgs)).tr)
 
     def _open(self, imgs: Any) -> Source:
         return self._kind().open(as_images(imgs))

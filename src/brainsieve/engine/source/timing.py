@@ -51,7 +51,8 @@ def believed(step: float, unit: str) -> Timing:
     """
     if unit in NO_TIME:
         return Timing(None, f"its header says that samples differ in {NO_TIME[unit]}, not in time")
-    if step == 0:
+    # 0 is not set; 1 without a unit is what programs leave in a header that they make.
+    if step == 0 or (step == 1 and unit == "unknown"):
         return Timing()
     tr = step / PER_SECOND.get(unit, 1.0)
     if PLAUSIBLE_TR[0] <= tr <= PLAUSIBLE_TR[1]:
