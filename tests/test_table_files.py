@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from brainsieve.provenance import file_record, plain, versions, write_json
+from brainsieve.provenance import file_record, our_record, plain, versions, without_secrets, write_json
 from brainsieve.table_files import checked_table_path, distinct, frame_of, write_table
 
 
@@ -56,6 +57,102 @@ def test_a_new_file_has_the_permissions_that_others_have(tmp_path):
     (tmp_path / "usual").write_text("")
     write_json({}, tmp_path / "ours.json")
     assert (tmp_path / "ours.json").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+ODD_NAMES = [
+    "a\rb",
+    "c\nd",
+    "m\r\nn",
+    'e"f',
+    '"',
+    '""',
+    "g\th",
+    "i,j",
+    " k ",
+    "'l'",
+    "\\",
+    '\\"',
+    "NA",
+    "001",
+    "é",
+    "#x",
+]
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [("tsv", "\t"), ("csv", ",")])
+def test_names_of_any_characters_are_read_back_by_pandas_as_they_are(tmp_path, rng, suffix, separator):
+    values = rng.normal(size=(len(ODD_NAMES), len(ODD_NAMES)))
+    table = frame_of(values, ODD_NAMES)
+    table.index = ODD_NAMES
+    write_table(table, tmp_path / f"t.{suffix}", index_label="region")
+    again = pd.read_csv(tmp_path / f"t.{suffix}", sep=separator, index_col="region", keep_default_na=False)
+    assert again.columns.tolist() == again.index.tolist() == ODD_NAMES
+    assert_allclose(again, values, rtol=1e-9)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1, unique=True
+    )
+)
+def test_any_names_go_through_tables(tmp_path_factory, names):
+    path = tmp_path_factory.mktemp("names") / "t.tsv"
+    write_table(frame_of(np.arange(float(len(names))), names), path)
+    assert pd.read_csv(path, sep="\t").columns.tolist() == names
+    assert b"\r\n" not in path.read_bytes() or any("\r\n" in name for name in names)
+
+
+def test_an_empty_name_is_told_as_such():
+    assert frame_of(np.zeros((1, 3)), ["", "a", ""]).columns.tolist() == ["unnamed", "a", "unnamed_2"]
+
+
+def test_lines_of_text_end_as_unix_has_them(tmp_path):
+    write_table(frame_of(np.zeros((2, 2)), ["a", "b"]), tmp_path / "t.tsv")
+    assert (tmp_path / "t.tsv").read_bytes() == b"a\tb\n0\t0\n0\t0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("https://me:pass@host/run.nii?token=abc", "https://***@host/run.nii?token=***"),
+        (
+            "see https://h/r?sig=abc&version=3, and s3://k:v@b/x",
+            "see https://h/r?sig=***&version=3, and s3://***@b/x",
+        ),
+        ("no URL at all", "no URL at all"),
+    ],
+)
+def test_secrets_of_urls_are_struck_out_of_records(tmp_path, text, told):
+    assert without_secrets(text) == told.replace(", and", without_secrets(", and"))
+    write_json({"command": ["x", text], "of": {"file": Path("a")}}, tmp_path / "r.json")
+    written = (tmp_path / "r.json").read_text()
+    for secret in ("pass", "abc", "k:v"):
+        assert secret not in written
+    assert file_record("https://me:pass@host/run.nii")["path"] == "https://***@host/run.nii"
+
+
+def test_names_that_are_no_unicode_come_back_from_json(tmp_path):
+    name = os.fsdecode(b"caf\xe9.nii")
+    write_json({"path": name}, tmp_path / "r.json")
+    assert json.loads((tmp_path / "r.json").read_bytes().decode("utf-8"))["path"] == name
+
+
+def test_only_records_of_ours_are_ours(tmp_path):
+    write_json({"versions": versions(), "x": 1}, tmp_path / "ours.json")
+    assert our_record(tmp_path / "ours.json")["x"] == 1
+    for content in ("[]", "{}", '{"versions": 3}', '{"versions": {"numpy": "2"}}', "[" * 99_999, "nothing"):
+        (tmp_path / "other.json").write_text(content)
+        assert our_record(tmp_path / "other.json") is None
+    (tmp_path / "other.json").write_bytes(b"\xff\xfe")
+    assert our_record(tmp_path / "other.json") is None
+    assert our_record(tmp_path / "none.json") is None
+    assert our_record(tmp_path) is None
+
+
+def test_images_and_tables_are_told_shortly():
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.eye(4))
+    assert plain(image) == "<Nifti1Image of shape (2, 3, 4)>"
+    assert plain(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})) == {"a": [1, 2], "b": ["x", "y"]}
 
 
 @given(st.lists(st.sampled_from(["a", "b", "a_2", "a_3"]), max_size=8))

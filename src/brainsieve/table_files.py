@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -20,6 +21,7 @@ SUFFIXES = (".tsv", ".csv", ".parquet")
 FLOAT_FORMAT = "%.10g"
 # As BIDS writes a value that is not there.
 MISSING = "n/a"
+UNNAMED = "unnamed"
 
 
 def checked_table_path(path: str | os.PathLike) -> Path:
@@ -69,25 +71,42 @@ def put_table(frame: pd.DataFrame, path: Path, index_label: str | None = None) -
     """Write a data frame as `write_table` does, straight to a path that was checked."""
     if path.suffix.lower() == ".parquet":
         frame.to_parquet(path, index=index_label is not None)
-    else:
-        _write_text(frame, path, "\t" if path.suffix.lower() == ".tsv" else ",", index_label)
+        return
+    text = _text(frame, "\t" if path.suffix.lower() == ".tsv" else ",", index_label)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
-def _write_text(frame: pd.DataFrame, target: Path | IO[str], separator: str, index_label: str | None) -> None:
+def _text(frame: pd.DataFrame, separator: str, index_label: str | None) -> str:
+    """A data frame as text that `pandas.read_csv` reads back the same, whatever its names are."""
+    lines = io.StringIO(newline="")
     frame.to_csv(
-        target,
+        # Of a field with any character of the line's end, the csv module puts quotation marks around: with \r\n
+        # around those with either. The ends themselves are \n.
+        _PlainEnds(lines),
         sep=separator,
         index=index_label is not None,
         index_label=index_label,
         float_format=FLOAT_FORMAT,
         na_rep=MISSING,
-        lineterminator="\n",
+        lineterminator="\r\n",
     )
+    return lines.getvalue()
 
 
-def print_table(frame: pd.DataFrame, stream: IO[str]) -> None:
-    """Write a data frame as TSV to an open stream."""
-    _write_text(frame, stream, "\t", None)
+class _PlainEnds(io.TextIOBase):
+    """Writes rows that end in \\r\\n with \\n instead; the csv module writes each row whole."""
+
+    def __init__(self, lines: io.StringIO) -> None:
+        self._lines = lines
+
+    def write(self, row: str) -> int:
+        return self._lines.write(row.removesuffix("\r\n") + "\n")
+
+
+def print_table(frame: pd.DataFrame, stream: BinaryIO) -> None:
+    """Write a data frame as TSV to an open stream, in UTF-8 whatever the locale is."""
+    stream.write(_text(frame, "\t", None).encode("utf-8", "surrogateescape"))
+    stream.flush()
 
 
 def frame_of(values: NDArray, names: Sequence[str]) -> pd.DataFrame:
@@ -98,7 +117,11 @@ def frame_of(values: NDArray, names: Sequence[str]) -> pd.DataFrame:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Number the second and later ones of equal names: a table with two columns of one name misleads."""
+    """Number the second and later ones of equal names: a table with two columns of one name misleads.
+
+    A name that is empty is ``unnamed``: readers of tables make one up otherwise.
+    """
+    names = [name or UNNAMED for name in names]
     taken = set(names)
     seen: set[str] = set()
     result = []

@@ -118,7 +118,7 @@ def _name_target(error: OSError, folders: dict[Path, Path], targets: list[Path])
         return
     name = error.filename
     if name is None:
-        error.filename = str(targets[0])
+        error.filename = str(targets[-1])
     elif isinstance(name, str | os.PathLike):
         place = folders.get(Path(name).parent)
         if place is not None:

@@ -16,7 +16,8 @@ from brainsieve.cli.inputs import is_file_of_volumes
 if TYPE_CHECKING:
     import pandas as pd
 
-RANGE = re.compile(r"(\d*)(:?)(\d*)")
+# ASCII digits, and no more than int64 holds.
+RANGE = re.compile(r"([0-9]{0,18})(:?)([0-9]{0,18})")
 
 
 def chosen_confounds(path: str, columns: Sequence[str] | None) -> pd.DataFrame:

@@ -38,12 +38,13 @@ OPTIONS = {
     "standardize": "--standardize",
 }
 # Not within a path or a quotation: those are names of the user's.
-PARAMETER = re.compile(rf"(?<![\w/.'\"-])({'|'.join(OPTIONS)})(?![\w/'\"-]|\.\w)(=(True\b)?)?")
+PARAMETER = re.compile(rf"(?<![\w/.'\"-])({'|'.join(OPTIONS)})(?![\w/'\"-]|\.\w)(=(True\b)?| is False)?")
 
 
 def in_options(text: str) -> str:
     """A message about parameters of Python, about options of the command line instead: ``t_r=2`` is ``--t-r 2``."""
-    return PARAMETER.sub(lambda m: OPTIONS[m[1]] + (" " if m[2] and not m[3] else ""), text)
+    followed = {"=": " ", " is False": " is not given"}
+    return PARAMETER.sub(lambda match: OPTIONS[match[1]] + followed.get(match[2], ""), text)
 
 
 class Console:

@@ -225,7 +225,7 @@ def _write(
 ) -> None:
     """Write all files of a run, or none."""
     if outputs[0].main is None:
-        print_table(made[0], sys.stdout)
+        print_table(made[0], sys.stdout.buffer)
     files = [path for output in outputs for path in output.files]
     for folder in {path.parent for path in files}:
         folder.mkdir(parents=True, exist_ok=True)

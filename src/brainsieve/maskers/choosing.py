@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import nibabel as nib
+
 from brainsieve.engine.domain import VoxelGrid
+from brainsieve.engine.files import reading
 from brainsieve.engine.grayordinates import Grayordinates, Parcels
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source import open_source
@@ -25,6 +28,8 @@ from brainsieve.surface.opening import is_surface_image, open_surface
 
 # Ends of the names of files of values at vertices that may stand for a run or an atlas.
 SURFACE_SUFFIXES = (".gii", ".gii.gz", ".annot")
+# Volumes by their name, values at vertices by their shape: FreeSurfer's overlays.
+OVERLAY_SUFFIXES = (".mgz", ".mgh")
 # How names tell the hemispheres, left first.
 SIDES = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."), ("_L.", "_R."), ("left", "right"))
 
@@ -47,8 +52,8 @@ def open_any(img: Any) -> Source:
     Parameters
     ----------
     img : image-like, SurfaceImage, PolyData, nibabel.Cifti2Image, or paths
-        GIFTI files are given as a pair (left, right) or a dict with these parts, as "LEFT,RIGHT", or as one of
-        them: the other hemisphere is found by its name.
+        GIFTI files and FreeSurfer's overlays (.mgz of vertices) are given as a pair (left, right) or a dict with
+        these parts, as "LEFT,RIGHT", or as one of them: the other hemisphere is found by its name.
 
     Returns
     -------
@@ -95,7 +100,19 @@ def surface_files(img: Any) -> dict[str, str] | None:
 
 
 def _is_surface_path(path: Any) -> bool:
-    return isinstance(path, str | os.PathLike) and os.fspath(path).strip().lower().endswith(SURFACE_SUFFIXES)
+    if not isinstance(path, str | os.PathLike):
+        return False
+    name = os.fspath(path).strip()
+    return name.lower().endswith(SURFACE_SUFFIXES) or _is_overlay(name)
+
+
+def _is_overlay(path: str) -> bool:
+    path = os.path.expanduser(path)
+    if not path.lower().endswith(OVERLAY_SUFFIXES) or not os.path.isfile(path):
+        return False
+    with reading(path, "MGH"):
+        shape = nib.load(path).shape  # type: ignore[attr-defined]
+    return len(shape) > 2 and shape[0] > 1 and shape[1:3] == (1, 1)
 
 
 def pair_of(path: str) -> dict[str, str]:
