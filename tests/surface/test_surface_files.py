@@ -246,3 +246,16 @@ def test_images_keep_their_hash_while_they_are_used():
     assert (joblib.hash(atlas), joblib.hash(run)) == before
     again = pickle.loads(pickle.dumps(run))
     assert_array_equal(masker.transform(again), signals)
+
+
+@pytest.mark.parametrize("suffix", ["mgz", "mgh"])
+def test_an_overlay_of_a_real_surface_is_values_here_and_no_volume_there(tmp_path, rng, suffix):
+    from brainsieve.engine.source import open_source
+
+    values = rng.normal(size=(642, 1, 1, 5)).astype(np.float32)
+    nib.save(nib.MGHImage(values, np.eye(4)), tmp_path / f"lh.x.{suffix}")
+    assert_array_equal(load_surf_data(tmp_path / f"lh.x.{suffix}"), values[:, 0, 0])
+    with pytest.raises(TypeError, match="642 vertices of a surface"):
+        open_source(tmp_path / f"lh.x.{suffix}")
+    with pytest.raises(TypeError, match="642 vertices of a surface"):
+        open_source(nib.load(tmp_path / f"lh.x.{suffix}"))

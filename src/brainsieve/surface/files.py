@@ -155,7 +155,7 @@ def _overlay(path: str) -> NDArray:
     kill the process when the file is cut later.
     """
     with reading(path, "an overlay"):
-        source = open_source(path, wildcards=False)
+        source = open_source(path, wildcards=False, overlays=True)
         grid = source.domain
         if not isinstance(grid, VoxelGrid) or sum(n > 1 for n in grid.shape) > 1:
             raise ValueError(

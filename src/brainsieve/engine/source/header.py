@@ -89,16 +89,12 @@ class Layout:
         return mine == theirs
 
 
-def checked_shape(
-    shape: tuple[int, ...], name: str, header: Any = None
-) -> tuple[tuple[int, int, int], int, bool]:
+def checked_shape(shape: tuple[int, ...], name: str) -> tuple[tuple[int, int, int], int, bool]:
     """Three sizes, number of samples, and whether the image is 3-D.
 
     Raises
     ------
     DimensionError, CorruptImageError
-    TypeError
-        If it holds values at the vertices of a surface.
     """
     shape = tuple(int(n) for n in shape)
     while len(shape) > 4 and shape[-1] == 1:
@@ -112,11 +108,10 @@ def checked_shape(
         raise CorruptImageError(
             f"{name}: its header gives the shape {shape}, more than any scan has; the header is corrupt."
         )
-    _refuse_overlay(shape, name, header)
     return shape[:3], n_samples, len(shape) == 3  # type: ignore[return-value]
 
 
-def _refuse_overlay(shape: tuple[int, ...], name: str, header: Any) -> None:
+def refuse_overlay(shape: tuple[int, ...], name: str, header: Any) -> None:
     """Refuse values at vertices: FreeSurfer writes them as volumes of n × 1 × 1 voxels."""
     if shape[1:3] != (1, 1):
         return
@@ -216,7 +211,7 @@ def nifti_layout(stream: BinaryIO, name: str) -> Layout:
         shape = header.get_data_shape()
     except HeaderDataError as error:  # FreeSurfer's way to write more than 32767 vertices
         raise CorruptImageError(f"{name}: its dim and glmin do not agree: {error}.") from None
-    sizes, n_samples, is_single = checked_shape(shape, name, header)
+    sizes, n_samples, is_single = checked_shape(shape, name)
     slope, inter = checked_scaling(header["scl_slope"], header["scl_inter"], name)
     return Layout(
         grid=checked_grid(sizes, nifti_affine(header, name), name),
@@ -312,7 +307,7 @@ def image_layout(img: Any, name: str) -> Layout:
     """
     proxy = img.dataobj
     header = getattr(img, "header", None)
-    sizes, n_samples, is_single = checked_shape(proxy.shape, name, header)
+    sizes, n_samples, is_single = checked_shape(proxy.shape, name)
     slope, inter = checked_scaling(proxy.slope, proxy.inter, name)
     if proxy.offset < 0:
         raise CorruptImageError(f"{name}: vox_offset of its header puts the data at byte {proxy.offset}.")

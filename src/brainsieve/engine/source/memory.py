@@ -53,7 +53,7 @@ class ImageSource(Source):
         self._shape = tuple(int(n) for n in self._data.shape)
         self._time_first = _time_runs_first(img.dataobj, name)
         shape = (*self._shape[1:], self._shape[0]) if self._time_first else self._shape
-        sizes, self.n_samples, self.is_single = checked_shape(shape, name, self.header)
+        sizes, self.n_samples, self.is_single = checked_shape(shape, name)
         self.domain = checked_grid(sizes, img.affine, name)
         with reading(self._path, _form_of(img)):
             if path is not None:

@@ -13,10 +13,11 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.files import reading, regular_file
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.file import FileSource
-from brainsieve.engine.source.header import Layout, image_layout, nifti_layout
+from brainsieve.engine.source.header import Layout, image_layout, nifti_layout, refuse_overlay
 from brainsieve.engine.source.memory import ImageSource, file_of
 from brainsieve.engine.source.remote import is_url, local_path, opener, redacted
 from brainsieve.engine.source.sequence import SequenceSource
@@ -43,7 +44,7 @@ FORMS = {
 COMPANIONS = (".img", ".hdr", ".mat", ".HEAD", ".BRIK", ".PAR", ".REC", ".par", ".rec")
 
 
-def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> Source:
+def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False, overlays: bool = False) -> Source:
     """Open what a user gave for an image; no voxel is read yet.
 
     Parameters
@@ -55,6 +56,8 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
         Whether globs are expanded (also off where ``brainsieve.EXPAND_PATH_WILDCARDS`` is False).
     join_4d : bool, default=False
         Whether a list may hold 4-D images.
+    overlays : bool, default=False
+        Whether a file may hold values at the vertices of a surface, which FreeSurfer writes as volumes.
 
     Returns
     -------
@@ -69,10 +72,20 @@ def open_source(img: Any, *, wildcards: bool = True, join_4d: bool = False) -> S
     TypeError
         What is no image; `DimensionError` for 4-D images in a list.
     """
+    if not isinstance(img, str | os.PathLike | nib.spatialimages.SpatialImage):
+        return _from_no_single(img, wildcards, join_4d)
     if isinstance(img, str | os.PathLike):
-        return _from_path(os.path.expanduser(os.fspath(img)), wildcards, join_4d)
-    if isinstance(img, nib.spatialimages.SpatialImage):
-        return _from_image(img)
+        source = _from_path(os.path.expanduser(os.fspath(img)), wildcards, join_4d)
+    else:
+        source = _from_image(img)
+    if not overlays and isinstance(source.domain, VoxelGrid):
+        sizes = (*source.domain.shape, source.n_samples)
+        refuse_overlay(sizes, source.name, getattr(source, "header", None))
+    return source
+
+
+def _from_no_single(img: Any, wildcards: bool, join_4d: bool) -> Source:
+    """The source of several images; raises for what is none."""
     if isinstance(img, np.ndarray) and img.dtype.kind in "OU" and img.ndim <= 1:
         img = img.tolist()  # of paths or images
         return open_source(img, wildcards=wildcards, join_4d=join_4d)
