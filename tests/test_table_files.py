@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose
 
 from brainsieve.provenance import file_record, our_record, plain, versions, without_secrets, write_json
 from brainsieve.table_files import checked_table_path, distinct, frame_of, write_table
+from brainsieve.tables import read_table
 
 
 @pytest.mark.parametrize(("suffix", "read"), [("tsv", "\t"), ("csv", ",")])
@@ -198,3 +199,17 @@ def test_what_is_no_local_file_is_recorded_by_name_only():
 def test_versions_are_those_of_what_is_installed():
     assert versions()["numpy"] == np.__version__
     assert versions()["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv"])
+def test_names_of_any_letters_come_back_as_they_were(tmp_path, suffix):
+    names = ["a\rb", "a\nb", "a\tb", 'a"b', '"q"', "x,y", " lead", "NA", "c\r\nd", "#x", "it's", "plain"]
+    separator = "\t" if suffix == ".tsv" else ","
+    signals = pd.DataFrame([[0.5] * len(names), [1.5] * len(names)], columns=names)
+    write_table(signals, tmp_path / f"signals{suffix}")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"signals{suffix}", sep=separator), signals)
+    table = pd.DataFrame({"index": range(len(names)), "name": names})
+    write_table(table, tmp_path / f"lut{suffix}")
+    read = pd.read_csv(tmp_path / f"lut{suffix}", sep=separator, keep_default_na=False)
+    pd.testing.assert_frame_equal(read, table)
+    assert list(read_table(tmp_path / f"signals{suffix}").columns) == [name.strip() for name in names]

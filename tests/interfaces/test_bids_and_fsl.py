@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import nilearn.interfaces.bids
 import numpy as np
 import pytest
@@ -127,7 +130,7 @@ def test_a_design_is_read_as_by_the_peer(tmp_path, names):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("", "no line /Matrix"),
+        ("", "is empty: it has 0 bytes"),
         (DESIGN.replace("/Matrix", "/Other"), "no line /Matrix"),
         (DESIGN.split("/Matrix")[0] + "/Matrix\n", "nothing after /Matrix"),
         (DESIGN.replace("5\t6.5", "5"), r"rows of \[1, 2\] numbers"),
@@ -149,3 +152,16 @@ def test_names_that_do_not_fit_are_counted(tmp_path):
     path.write_text(DESIGN)
     with pytest.raises(ValueError, match="column_names has 1 names.*2 columns"):
         get_design_from_fslmat(path, column_names=["a"])
+
+
+def test_the_package_gives_its_modules():
+    code = (
+        "import brainsieve.interfaces as i; i.fmriprep.load_confounds, i.bids.get_bids_files, "
+        "i.fsl.get_design_from_fslmat; assert i.__all__ == ['bids', 'fmriprep', 'fsl']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_missing_designs_are_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"design\.mat"):
+        get_design_from_fslmat(tmp_path / "design.mat")

@@ -187,7 +187,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("", "not a tab-separated table"),
+        ("", "is empty: it has 0 bytes"),
         ("\t".join(MOTION) + "\n", "no rows"),
         (",".join(MOTION) + "\n1,2,3,4,5,6\n", "separated by commas"),
         ("X\tY\tZ\tRotX\tRotY\tRotZ\n1\t2\t3\t4\t5\t6\n", "fMRIPrep 1.1 or older"),
@@ -226,7 +226,7 @@ def test_anatomical_components_need_the_json_file(folder):
 def test_a_broken_json_file_is_named(folder):
     here = folder(cosine00=np.ones(N_SAMPLES), **components("a_comp_cor_00"))
     (here / TABLE).with_suffix(".json").write_text("{")
-    with pytest.raises(ValueError, match=r"timeseries\.json is not valid JSON"):
+    with pytest.raises(ValueError, match=r"timeseries\.json cannot be read as JSON"):
         load_confounds(here / IMAGE, strategy=("high_pass", "compcor"))
 
 

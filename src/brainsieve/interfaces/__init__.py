@@ -1,1 +1,5 @@
 """What other programs leave on disk: fMRIPrep's confounds, BIDS datasets, FSL's designs."""
+
+from brainsieve.interfaces import bids, fmriprep, fsl
+
+__all__ = ["bids", "fmriprep", "fsl"]

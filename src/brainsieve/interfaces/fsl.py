@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainsieve.engine.files import reading, regular_file
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -39,8 +41,9 @@ def get_design_from_fslmat(
     """
     import pandas as pd
 
-    path = Path(fsl_design_matrix_path)
-    header, marker, body = path.read_text(encoding="utf-8").partition("/Matrix")
+    path = Path(regular_file(fsl_design_matrix_path, "a design matrix of FSL"))
+    with reading(str(path), "a design matrix of FSL"):
+        header, marker, body = path.read_text(encoding="utf-8").partition("/Matrix")
     if not marker:
         raise ValueError(f"{path} has no line /Matrix; FSL's design matrices have one before the numbers.")
     rows = [line.split() for line in body.splitlines() if line.strip()]

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainsieve.engine.files import reading, regular_file
+from brainsieve.exceptions import MissingFileError
 from brainsieve.interfaces.bids import parse_bids_filename
 
 if TYPE_CHECKING:
@@ -167,25 +169,26 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a tab-separated table with a header; ValueError if it is empty or has no rows."""
     import pandas as pd
 
-    try:
-        table = pd.read_csv(path, sep="\t", na_values=["n/a"])
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a tab-separated table with a header: {error}") from error
-    if not len(table):
-        raise ValueError(f"{path} has a header but no rows.")
-    return table
+    file = regular_file(path, "a tab-separated table")
+    with reading(file, "a tab-separated table with a header"):
+        table = pd.read_csv(file, sep="\t", na_values=["n/a"], encoding="utf-8-sig")
+        if not len(table):
+            raise ValueError(f"{path} has a header but no rows.")
+        return table
 
 
 def read_metadata(table: Path) -> dict[str, dict[str, Any]]:
     """The JSON file beside a table, as a dict; ValueError if it is missing or broken."""
     path = table.with_suffix(".json")
-    if not path.is_file():
-        raise ValueError(
+    if not path.exists():
+        raise MissingFileError(
             f"{path} does not exist. It tells which anatomical CompCor components stem from which mask; "
             "fMRIPrep writes it since version 1.4."
         )
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-    return {key: value for key, value in found.items() if isinstance(value, dict)}
+    with reading(str(path), "JSON"):
+        found = json.loads(Path(regular_file(path, "a JSON file")).read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(
+                f"{path} holds {type(found).__name__}, where an object with a member a column is needed."
+            )
+        return {key: value for key, value in found.items() if isinstance(value, dict)}
