@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from brainsieve.cli import main
 from brainsieve.datasets import load_demo_run
-from brainsieve.demo import CONFOUNDS, run_demo
+from brainsieve.demo import CONFOUNDS, pictures, run_demo
 from brainsieve.demo.pictures import nearest_slice, slice_extent_mm
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.signal import clean
@@ -94,3 +94,18 @@ def test_a_slice_is_found_by_height_and_placed_by_its_edges():
     grid = VoxelGrid((4, 6, 5), np.array([[-2.0, 0, 0, 10], [0, 3, 0, -9], [0, 0, 4, 100], [0, 0, 0, 1]]))
     assert nearest_slice(grid, 109) == 2
     assert_allclose(slice_extent_mm(grid, 2), (11, 3, -10.5, 7.5))
+
+
+def test_the_matrices_fill_their_panels_and_the_bar_is_as_high():
+    names = [f"region-{i}" for i in range(10)]
+    table = pd.DataFrame(np.eye(10), names, names)
+    figure = pictures.matrices(table, table)
+    figure.canvas.draw()
+    left, right, bar = (axes.get_position() for axes in figure.axes)
+    assert left.y0 == pytest.approx(bar.y0) and left.y1 == pytest.approx(bar.y1)
+    assert (left.y0, left.y1) == pytest.approx((right.y0, right.y1))
+    assert left.x0 == pytest.approx(figure._suptitle.get_position()[0])
+    # Squares: as wide as high, in inches.
+    width, height = figure.get_size_inches()
+    assert left.width * width == pytest.approx(left.height * height)
+    assert left.x1 < right.x0 < right.x1 < bar.x0

@@ -164,16 +164,25 @@ def _draw_dvars(ax: Axes, seconds: NDArray, dvars: NDArray) -> None:
 
 def matrices(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
     """Correlations of all pairs of regions, before cleaning and after."""
-    figure = Figure(figsize=(11.4, 5.7))
-    left, right = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=0.135, right=0.915, top=0.88, bottom=0.2, wspace=0.05)
+    # In inches. The panels are squares: axes of another shape would leave them, and title and bar, out of line.
+    margin, side, gap, bottom, height = 1.7, 4.1, 0.25, 1.15, 5.95
+    width = margin + 2 * side + gap + 1.15
+
+    def box(left: float, across: float) -> tuple[float, float, float, float]:
+        return left / width, bottom / height, across / width, side / height
+
+    figure = Figure(figsize=(width, height))
+    left = figure.add_axes(box(margin, side))
+    right = figure.add_axes(box(margin + side + gap, side), sharey=left)
     for ax, table, title in ((left, before, "as recorded"), (right, after, "cleaned")):
         drawn = _draw_matrix(ax, table, title)
-    bar = figure.colorbar(drawn, cax=figure.add_axes((0.93, 0.2, 0.012, 0.68)), ticks=[-1, -0.5, 0, 0.5, 1])
+    right.tick_params(labelleft=False)
+    beside = figure.add_axes(box(margin + 2 * side + gap + 0.2, 0.14))
+    bar = figure.colorbar(drawn, cax=beside, ticks=[-1, -0.5, 0, 0.5, 1])
     bar.set_label("Pearson's r")
     bar.outline.set_visible(False)
     figure.suptitle(
-        "Correlations of the regions' signals", x=0.135, ha="left", fontsize=12, fontweight="bold"
+        "Correlations of the regions' signals", x=margin / width, ha="left", fontsize=12, fontweight="bold"
     )
     return figure
 
