@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.checks import a_bool, a_count, a_number
 from brainsieve.engine.temporal import filter as filters
 from brainsieve.engine.temporal.detrend import detrended
 from brainsieve.engine.temporal.filter import cosine_drift as create_cosine_drift
@@ -16,11 +17,6 @@ from brainsieve.engine.temporal.operator import (
     clean_args_to_settings,
     normalize_standardize,
     plan_cleaning,
-)
-from brainsieve.engine.temporal.settings import (
-    refuse_bad_number,
-    refuse_other_than_bool,
-    refuse_other_than_count,
 )
 from brainsieve.engine.temporal.standardize import constant_share
 from brainsieve.engine.threads import single_threaded_blas
@@ -61,7 +57,7 @@ def clean(
     sample_mask : array or list of shape (n_kept,) of int or (n_samples,) of bool, optional
         The samples to keep; with `runs`, a list with one for each run. What stands in the others changes
         nothing.
-    confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list of these
+    confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list, optional
         What to regress out, after the same detrending and filtering. A list is stacked side by side.
     standardize_confounds : bool, default=True
         z-score confounds first.
@@ -193,8 +189,8 @@ def butterworth(
     ValueError
         For cut-offs that leave nothing, or series too short for the padding.
     """
-    refuse_bad_number("sampling_rate", sampling_rate, positive=True, or_none=False)
-    refuse_other_than_bool("copy", copy)
+    a_number("sampling_rate", sampling_rate, positive=True)
+    a_bool("copy", copy)
     values = _numbers("signals", signals)
     in_place = not copy and isinstance(signals, np.ndarray) and values.dtype.kind == "f"
     CleaningSettings(low_pass=low_pass, high_pass=high_pass, order=order, padtype=padtype, padlen=padlen)
@@ -244,11 +240,11 @@ def high_variance_confounds(
     After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
     """
     values = _numbers("series", series, dimensions=(2,))
-    refuse_other_than_count("n_confounds", n_confounds, 1)
-    refuse_bad_number("percentile", percentile, or_none=False)
+    a_count("n_confounds", n_confounds, 1)
+    a_number("percentile", percentile)
     if percentile > 100:
         raise ValueError(f"percentile must lie in 0 … 100; {percentile} was given.")
-    refuse_other_than_bool("detrend", detrend)
+    a_bool("detrend", detrend)
     n_samples, n_series = values.shape
     sums = Power(n_samples, n_series, detrend)
     with np.errstate(invalid="ignore"):

@@ -25,7 +25,7 @@ from brainsieve.maskers import (
     NiftiMasker,
     NiftiSpheresMasker,
 )
-from brainsieve.maskers.parameters import ROLES
+from brainsieve.maskers.declared import PARAMETERS
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_every_parameter_has_a_role():
         getattr(brainsieve.maskers, name) for name in brainsieve.maskers.__all__ if name != "BaseMasker"
     ]
     for make in makers:
-        assert set(make().get_params()) <= set(ROLES), make
+        assert set(make().get_params()) <= set(PARAMETERS), make
 
 
 @pytest.mark.parametrize("kind", ["voxels", "labels", "maps", "spheres", "many"])

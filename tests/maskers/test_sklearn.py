@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, as far as they do not feed arrays, and metadata routing."""
+"""scikit-learn's own checks, and metadata routing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from peer import label_image, mask_image, run_image
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from brainsieve.maskers import (
@@ -51,38 +50,69 @@ CLASSES = [
     CiftiLabelsMasker,
     CiftiMapsMasker,
 ]
-# The checks that make no array for `fit`; all others give 2-D arrays, which are no images.
-CHECKS = [
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_estimator_tags_renamed",
-    "check_get_params_invariance",
-    "check_mixin_order",
-    "check_no_attributes_set_in_init",
-    "check_parameters_default_constructible",
-    "check_set_params",
-    "check_valid_tag_types",
-]
+ARRAYS = "fits to a 2-D array of numbers, which is no image and has no place in the brain"
+SPARSE = "fits to a sparse matrix, which is no image, and wants to read 'sparse' in the error"
+# Checks of scikit-learn's that a masker cannot pass, and why; it must pass all others.
+EXPECTED_FAILURES = {
+    **dict.fromkeys(
+        (
+            *("check_dict_unchanged", "check_dont_overwrite_parameters", "check_estimators_dtypes"),
+            *(
+                "check_estimators_fit_returns_self",
+                "check_estimators_overwrite_params",
+                "check_estimators_pickle",
+            ),
+            *("check_f_contiguous_array_estimator", "check_fit2d_1feature", "check_fit2d_1sample"),
+            *("check_fit_check_is_fitted", "check_fit_idempotent", "check_fit_score_takes_y"),
+            *("check_methods_sample_order_invariance", "check_methods_subset_invariance"),
+            *(
+                "check_pipeline_consistency",
+                "check_positive_only_tag_during_fit",
+                "check_readonly_memmap_input",
+            ),
+            *("check_transformer_general", "check_transformer_preserve_dtypes"),
+        ),
+        ARRAYS,
+    ),
+    **dict.fromkeys(
+        ("check_estimator_sparse_tag", "check_estimator_sparse_array", "check_estimator_sparse_matrix"),
+        SPARSE,
+    ),
+}
+# Of scikit-learn 1.6 to 1.9; later ones may bring more, which then fail or pass on their own account.
+PASSED = {
+    *("check_estimator_cloneable", "check_estimator_repr", "check_estimator_tags_renamed"),
+    *("check_estimators_unfitted", "check_get_params_invariance", "check_mixin_order"),
+    *("check_no_attributes_set_in_init", "check_parameters_default_constructible", "check_set_params"),
+    *(
+        "check_transformers_unfitted",
+        "check_valid_tag_types",
+        "check_do_not_raise_errors_in_init_or_set_params",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_scikit_learn_accepts_the_estimator(kind):
-    check_estimator(kind(), on_skip=None)
-
-
-@pytest.mark.parametrize("kind", CLASSES)
-@pytest.mark.parametrize("check", CHECKS)
-def test_checks_without_arrays_pass(kind, check):
-    getattr(estimator_checks, check)(kind.__name__, kind())
+def test_scikit_learn_accepts_the_estimator_but_for_what_needs_arrays(kind):
+    results = check_estimator(kind(), expected_failed_checks=EXPECTED_FAILURES, on_skip=None)
+    ended = {}
+    for result in results:
+        ended.setdefault(result["status"], set()).add(result["check_name"])
+    # It saw the masker: nothing of the list passes by chance, and what needs no array passes.
+    seen = {result["check_name"] for result in results}
+    assert ended["xfail"] == set(EXPECTED_FAILURES) & seen
+    assert len(ended["xfail"]) > 15
+    assert PASSED & seen <= ended["passed"]
+    assert len(ended["passed"]) > 10
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_tags_say_what_goes_in(kind):
     tags = kind().__sklearn_tags__()
     assert tags.estimator_type == "masker"
-    assert not tags.input_tags.two_d_array
     assert tags.input_tags.niimg_like == ("Nifti" in kind.__name__)
     assert tags.input_tags.surf_img == ("Surface" in kind.__name__)
+    assert tags.input_tags.cifti_img == ("Cifti" in kind.__name__)
 
 
 @pytest.fixture

@@ -147,15 +147,17 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
 
         Parameters
         ----------
-        X, y
-            As in `fit`.
-        confounds : array of shape (n, n_confounds) or data frame, optional
-            As in `transform`.
+        X : array of shape (n, n_samples, n_features), or iterable of arrays or data frames (n_samples, n_features)
+            Series of each subject.
+        y : None, default=None
+            Ignored; there for scikit-learn.
+        confounds : array of shape (n, n_confounds) or data frame, default=None
+            Values of each subject to regress out of the rows; needs ``vectorize=True``.
 
         Returns
         -------
-        connectivities : array or data frame
-            As in `transform`.
+        connectivities : array of shape (n, F, F), or (n, n_values) with `vectorize`
+            Rows are a data frame if `set_output` says so.
 
         Raises
         ------
@@ -179,7 +181,7 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         Parameters
         ----------
         X : array or iterable of arrays
-            As in `fit`, with the same number of regions.
+            Series of each subject, with the number of regions that `fit` saw.
         confounds : array of shape (n, n_confounds) or data frame, optional
             Values of each subject (age, say) to regress out of the rows; needs ``vectorize=True``. See `keep_mean`.
 
@@ -193,7 +195,7 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            As in `fit`, and for another number of regions or of rows of confounds.
+            For series that are none, another number of regions, or another number of rows of confounds.
         """
         self._check_is_fitted()
         self._check_confounds_allowed(confounds)

@@ -57,7 +57,7 @@ def load_mni152_gm_template(resolution: float | None = None) -> Nifti1Image:
     Parameters
     ----------
     resolution : float, optional
-        As in `load_mni152_template`.
+        Voxel size in mm. None: that of the bundled file, nothing interpolated.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def load_mni152_wm_template(resolution: float | None = None) -> Nifti1Image:
     Parameters
     ----------
     resolution : float, optional
-        As in `load_mni152_template`.
+        Voxel size in mm. None: that of the bundled file, nothing interpolated.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def load_mni152_brain_mask(resolution: float | None = None, threshold: float = 0
     Parameters
     ----------
     resolution : float, optional
-        As in `load_mni152_template`.
+        Voxel size in mm. None: that of the bundled file, nothing interpolated.
     threshold : float, default=0.2
         On the template's scale from 0 to 1.
 
@@ -110,7 +110,7 @@ def load_mni152_gm_mask(
     Parameters
     ----------
     resolution : float, optional
-        As in `load_mni152_template`.
+        Voxel size in mm. None: that of the bundled file, nothing interpolated.
     threshold : float, default=0.2
         Probability that a voxel must exceed.
     n_iter : int, default=2
@@ -131,8 +131,12 @@ def load_mni152_wm_mask(
 
     Parameters
     ----------
-    resolution, threshold, n_iter
-        As in `load_mni152_gm_mask`.
+    resolution : float, default=None
+        Voxel size in mm. None: that of the bundled file, nothing interpolated.
+    threshold : float, default=0.2
+        Probability above which a voxel is in.
+    n_iter : int, default=2
+        Iterations of the closing.
 
     Returns
     -------

@@ -98,8 +98,10 @@ def check_niimg_3d(niimg: NiimgLike, dtype: DTypeLike | str | None = None) -> An
 
     Parameters
     ----------
-    niimg, dtype
-        As in `check_niimg`.
+    niimg : image-like
+        A path, glob or nibabel image; a sequence of images is put together in time.
+    dtype : dtype or "auto", default=None
+        Cast the data; "auto": int32 for signed integers, else float32.
 
     Returns
     -------
@@ -115,8 +117,12 @@ def check_niimg_4d(
 
     Parameters
     ----------
-    niimg, return_iterator, dtype
-        As in `check_niimg`.
+    niimg : image-like
+        A path, glob or nibabel image; a sequence of images is put together in time.
+    return_iterator : bool, default=False
+        Give an iterator of 3-D images.
+    dtype : dtype or "auto", default=None
+        Cast the data; "auto": int32 for signed integers, else float32.
 
     Returns
     -------

@@ -390,8 +390,22 @@ def resample_to_img(
     source_img : image-like
     target_img : image-like
         Only its grid is used.
-    interpolation, copy, order, clip, fill_value, force_resample, copy_header, output_file
-        As in `resample_img`, but `clip` is False by default.
+    interpolation : {"continuous", "linear", "nearest"}, default="continuous"
+        Cubic B-splines, linear, or the nearest voxel.
+    copy : bool, default=True
+        False: where nothing is to be done, give the image itself.
+    order : {"F", "C"}, default="F"
+        Memory order of the data of the result.
+    clip : bool, default=False
+        Clip to the range of the whole image, 0 included (splines overshoot).
+    fill_value : float, default=0.0
+        Outside the image.
+    force_resample : bool, default=True
+        False: shifts by whole voxels are copied, without interpolation.
+    copy_header : bool, default=True
+        Keep the header of the image (its dtype follows the data).
+    output_file : path, optional
+        Write the result there, volume by volume, and give an image that reads from it.
 
     Returns
     -------

@@ -190,8 +190,22 @@ def clean_img(
     ----------
     imgs : image-like
         4-D, or a list of 3-D images.
-    runs, detrend, standardize, confounds, low_pass, high_pass, t_r, ensure_finite
-        As in `brainsieve.signal.clean`.
+    runs : array of shape (n_samples,), default=None
+        Run of each sample; each run is cleaned alone, rows stay where they are.
+    detrend : bool, default=True
+        Remove a linear trend.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=True
+        z-score (ddof 1; also True), percent signal change, or neither.
+    confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list, default=None
+        What to regress out, after the same detrending and filtering. A list is stacked side by side.
+    low_pass : float, default=None
+        Cut-offs in hertz.
+    high_pass : float, default=None
+        Cut-offs in hertz.
+    t_r : float, default=None
+        Seconds between samples.
+    ensure_finite : bool, default=False
+        Take NaN and infinities in `signals` as 0.
     mask_img : image-like, optional
         Clean these voxels only; others are 0.
     output_file : path, optional
@@ -299,11 +313,10 @@ def _clean_settings(
             )
         others[key.removeprefix("clean__")] = value
     sample_mask = others.pop("sample_mask", None)
-    standardize_confounds = bool(others.pop("standardize_confounds", True))
     settings = CleaningSettings(
         detrend=a_flag("detrend", detrend),
         standardize=normalize_standardize(standardize),
-        standardize_confounds=standardize_confounds,
+        standardize_confounds=others.pop("standardize_confounds", True),
         low_pass=low_pass,
         high_pass=high_pass,
         t_r=t_r,

@@ -21,8 +21,10 @@ from brainsieve.caching import cached, digest
 from brainsieve.engine.source import open_source
 from brainsieve.engine.source.base import Source
 from brainsieve.exceptions import DimensionError
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.output import as_container
 from brainsieve.maskers.running import high_variance_components
+from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 
 @dataclass
@@ -34,6 +36,7 @@ class MaskerInputTags(InputTags):
     cifti_img: bool = False
 
 
+@documented()
 class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """What maskers of every kind of image have in common, also those of other people."""
 
@@ -61,9 +64,8 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
         Parameters
         ----------
-        imgs : image-like, optional
-        y : None
-            Ignored; there for scikit-learn.
+        imgs : image-like, default=None
+        y
 
         Returns
         -------
@@ -72,19 +74,21 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     @abstractmethod
     def transform_single_imgs(
-        self, imgs: Any, confounds: Any = None, sample_mask: Any = None, copy: bool = True
+        self,
+        imgs: Any,
+        confounds: ConfoundsLike | None = None,
+        sample_mask: SampleMaskLike | None = None,
+        copy: bool = True,
     ) -> Any:
         """Extract signals from one image.
 
         Parameters
         ----------
-        imgs : image-like
-        confounds : optional
-            What to regress out; high-variance confounds, where the masker asks for them, are among them.
-        sample_mask : optional
-            The samples to keep.
-        copy : bool, default=True
-            Images are never modified, whatever this says.
+        imgs
+        confounds
+            High-variance confounds, where the masker asks for them, are among them.
+        sample_mask
+        copy
 
         Returns
         -------
@@ -93,17 +97,19 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     # -- what follows ----------------------------------------------------------------------------------
 
-    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+    def transform(
+        self,
+        imgs: Any,
+        confounds: ConfoundsLike | None = None,
+        sample_mask: SampleMaskLike | None = None,
+    ) -> Any:
         """Extract signals from a run and clean them.
 
         Parameters
         ----------
-        imgs : image-like
-            A 3-D or 4-D image, a path, or a list of 3-D images.
-        confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list of these
-            What to regress out. A list is stacked side by side.
-        sample_mask : array or list of shape (n_kept,) of int or (n_samples,) of bool, optional
-            The samples to keep. With `runs`, a list with one for each run.
+        imgs
+        confounds
+        sample_mask
 
         Returns
         -------
@@ -123,18 +129,18 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self,
         imgs: Any,
         y: Any = None,
-        confounds: Any = None,
-        sample_mask: Any = None,
+        confounds: ConfoundsLike | None = None,
+        sample_mask: SampleMaskLike | None = None,
         **fit_params: Any,
     ) -> Any:
         """Fit to an image and transform it: ``fit(imgs).transform(imgs, confounds, sample_mask)``.
 
         Parameters
         ----------
-        imgs, confounds, sample_mask
-            As in `transform`.
-        y : None
-            Ignored; there for scikit-learn.
+        imgs
+        confounds
+        sample_mask
+        y
         **fit_params : dict
             Given to `fit`.
 
@@ -198,8 +204,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
         Parameters
         ----------
-        input_features : None
-            Ignored; there for scikit-learn.
+        input_features
 
         Returns
         -------
@@ -214,7 +219,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
         Parameters
         ----------
-        transform : {"default", "pandas", "polars"}, optional
+        transform : {"default", "pandas", "polars"}, default=None
             None leaves the choice as it is.
 
         Returns
@@ -235,11 +240,12 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.estimator_type = "masker"
-        tags.input_tags = MaskerInputTags(two_d_array=False, allow_nan=True)
+        tags.input_tags = MaskerInputTags(allow_nan=True)
         tags.no_validation = True
         return tags
 
 
+@documented()
 class BaseMasker(MaskerContract):
     """Base of the maskers of volumes, and of what others derive from them.
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.atlas import Atlas, Points
-from brainsieve.atlas.labels import STRATEGIES
 from brainsieve.caching import digest
+from brainsieve.checks import found, naming
 from brainsieve.engine.domain import Domain, apply_affine
 from brainsieve.engine.grayordinates import (
     CORTEX_LEFT,
@@ -26,27 +26,39 @@ from brainsieve.engine.source import read_sample
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.cifti import CiftiSource, open_cifti
 from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis, SeriesAxis
-from brainsieve.engine.spatial.mesh_smoothing import METHODS, mesh_steps, side_by_side, volume_gaussian
+from brainsieve.engine.spatial.mesh_smoothing import mesh_steps, side_by_side, volume_gaussian
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
+from brainsieve.maskers.declared import CIFTI, MAPS_STRATEGY, keep_parameters
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import fitted
 from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.grid import read_volume
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.labels import LabelAttributes
-from brainsieve.maskers.matched import MatchedMasker, an_isotropic_fwhm
+from brainsieve.maskers.matched import MatchedMasker
 from brainsieve.maskers.output import inverse_dtype, of_grayordinate_maps, of_regions
-from brainsieve.maskers.parameters import a_bool, found, keep_parameters, naming, one_of
 from brainsieve.maskers.surface import background_on
 from brainsieve.surface.cifti_images import cifti_image
 from brainsieve.surface.files import load_labelled
 from brainsieve.surface.label_tables import joined_tables, own_background, table_of_rows
 from brainsieve.surface.meshes import PolyMesh, geometry_of, polymesh
+from brainsieve.typing import (
+    CiftiLike,
+    ColormapLike,
+    MapsStrategy,
+    MemoryLike,
+    Nonfinite,
+    SignalDtype,
+    SmoothingMethod,
+    Standardize,
+    Strategy,
+    TableLike,
+)
 
 if TYPE_CHECKING:
     from brainsieve.plotting import Canvas
 
-CIFTI_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 HEMISPHERE_OF = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}
 STRUCTURE_OF = {part: structure for structure, part in HEMISPHERE_OF.items()}
 
@@ -160,6 +172,7 @@ def open_run(imgs: Any) -> CiftiSource:
     return open_cifti(imgs)
 
 
+@documented(CIFTI)
 class CiftiContract(MatchedMasker):
     """What the maskers of CIFTI files have in common."""
 
@@ -249,53 +262,14 @@ def _canvas_of(domain: Any, surfaces: Any, background: NDArray | None) -> Any:
     )
 
 
+@documented(
+    mask_img={
+        "words": "Dense file of one map; grayordinates that are finite and not 0. None: those of the image given to "
+        "`fit` that are finite in every sample."
+    },
+)
 class CiftiMasker(CiftiContract):
     """One series for each grayordinate: of all, of some structures, or of a mask.
-
-    Parameters
-    ----------
-    mask_img : path or nibabel.Cifti2Image, optional
-        Dense file of one map; grayordinates that are finite and not 0. Default: those of the image given to
-        `fit` that are finite in every sample.
-    structures : str or list of str, optional
-        Names of brain structures as "CORTEX_LEFT", "THALAMUS_RIGHT", with or without "CIFTI_STRUCTURE_";
-        "cortex" stands for all surfaces and "subcortex" for all structures of voxels. Default: all.
-    smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh
-        (`surfaces`), of each structure of voxels in its own volume.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable grayordinates of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, optional
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    smoothing_method : {"neighbours", "heat"}, default="heat"
-        How the cortex is smoothed; structures of voxels are smoothed by a Gaussian among their own voxels.
-        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
-        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
-        mesh, whose width is the one asked for everywhere.
-    surfaces : PolyMesh, optional
-        Meshes of the density of the file, in mm: for smoothing and for pictures.
 
     Attributes
     ----------
@@ -310,31 +284,30 @@ class CiftiMasker(CiftiContract):
     parcel, named as it.
     """
 
-    _checks = CIFTI_CHECKS
     _column = "point"
     _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
-        mask_img: Any = None,
-        structures: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: CiftiLike | None = None,
+        structures: str | Sequence[str] | None = None,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = None,
-        clean_args: dict | None = None,
-        smoothing_method: str = "heat",
-        surfaces: Any = None,
+        cmap: ColormapLike = None,
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "heat",
+        surfaces: PolyMesh | None = None,
     ) -> None:
         keep_parameters(self, locals())
 
@@ -363,88 +336,12 @@ class CiftiMasker(CiftiContract):
         return inside
 
     def inverse_transform(self, signals: Any) -> Any:
-        """Put signals back into space; nothing that was done in time is undone.
-
-        Parameters
-        ----------
-        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : nibabel.Cifti2Image
-            A dense series (``.dtseries.nii``), for one sample without sample axis a map of scalars
-            (``.dscalar.nii``); 0 elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker.
-        """
         return self._inverse(signals)
 
 
+@documented()
 class CiftiLabelsMasker(LabelAttributes, CiftiContract):
     """One series for each region of a CIFTI parcellation.
-
-    Parameters
-    ----------
-    labels_img : path, nibabel.Cifti2Image or dict
-        A ``.dlabel.nii`` (or a dense file of ids), or a dict with "left", "right" (a ``.label.gii``, ``.annot`` or
-        array for each hemisphere) and "volume" (a NIfTI image of ids on the grid of the voxels), or some of them.
-        Points are matched by structure and number, so that files with and without the medial wall go together.
-    labels : list of str, optional
-        Names of the regions in ascending order of their ids. Exclusive with `lut`. Default: those of the file's
-        label table.
-    lut : pandas.DataFrame or path, optional
-        Table with columns ``index`` and ``name``, instead of the file's label table.
-    background_label : number, default=0
-        The value that is no region.
-    mask_img : path or nibabel.Cifti2Image, optional
-        Dense file of one map; grayordinates outside are background.
-    smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh
-        (`surfaces`), of each structure of voxels in its own volume.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable grayordinates of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    strategy : str, default="mean"
-        How the grayordinates of a region make one number; as in `NiftiLabelsMasker`.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, optional
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    smoothing_method : {"neighbours", "heat"}, default="heat"
-        How the cortex is smoothed; structures of voxels are smoothed by a Gaussian among their own voxels.
-        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
-        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
-        mesh, whose width is the one asked for everywhere.
-    nonfinite : {"zero", "omit"}, default="zero"
-        What a grayordinate that is NaN or infinite counts as in a mean: 0, or not at all.
-    min_coverage : float, optional
-        From 0 to 1. A region of which an image covers less has a column of NaN, and a warning names it.
-    surfaces : PolyMesh, optional
-        Meshes of the density of the file, in mm: for smoothing and for pictures.
-    labels_map : int or str, default=0
-        Which map of a file of several: its position from 0, or its name.
 
     Attributes
     ----------
@@ -452,40 +349,39 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
     mask_img_ : nibabel.Cifti2Image or None
     lut_ : pandas.DataFrame
         ``index``, ``name`` and, from a label table, ``color`` of the regions and of the background.
-    labels_, region_names_, region_ids_, region_atlas_, n_elements_
-        As in `NiftiLabelsMasker`.
+    region_atlas_ : nibabel.Cifti2Image
+        Image of the ids of the regions used, after the mask.
     """
 
-    _checks = {**CIFTI_CHECKS, "nonfinite": one_of("zero", "omit"), "strategy": one_of(*STRATEGIES)}
     _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
-        labels_img: Any = None,
-        labels: Any = None,
-        lut: Any = None,
+        labels_img: CiftiLike | dict[str, Any] | None = None,
+        labels: Sequence[str] | None = None,
+        lut: TableLike | None = None,
         background_label: float = 0,
-        mask_img: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: CiftiLike | None = None,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
-        strategy: str = "mean",
+        strategy: Strategy = "mean",
         reports: bool = True,
-        cmap: Any = None,
-        clean_args: dict | None = None,
-        smoothing_method: str = "heat",
-        nonfinite: str = "zero",
+        cmap: ColormapLike = None,
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "heat",
+        nonfinite: Nonfinite = "zero",
         min_coverage: float | None = None,
-        surfaces: Any = None,
+        surfaces: PolyMesh | None = None,
         labels_map: int | str = 0,
     ) -> None:
         keep_parameters(self, locals())
@@ -606,57 +502,12 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
         return frozen.kind.image(values, self._parcels())
 
 
+@documented(
+    strategy=MAPS_STRATEGY,
+    words={"natural_dtype": "float32 where file and maps are float32, else float64"},
+)
 class CiftiMapsMasker(CiftiContract):
     """One series for each map of weights over grayordinates, by least squares.
-
-    Parameters
-    ----------
-    maps_img : path or nibabel.Cifti2Image
-        Dense file, a map in each sample (``.dscalar.nii``).
-    mask_img : path or nibabel.Cifti2Image, optional
-        Dense file of one map; grayordinates outside are left out.
-    allow_overlap : bool, default=True
-        False: `fit` raises an error if a grayordinate has a positive weight in more than one map.
-    smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing before extraction: of each hemisphere on its mesh
-        (`surfaces`), of each structure of voxels in its own volume.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable grayordinates of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, optional
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    smoothing_method : {"neighbours", "heat"}, default="heat"
-        How the cortex is smoothed; structures of voxels are smoothed by a Gaussian among their own voxels.
-        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
-        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
-        mesh, whose width is the one asked for everywhere.
-    strategy : {"least_squares", "weighted_mean"}, default="least_squares"
-        As in `NiftiMapsMasker`.
-    min_coverage : float, optional
-        From 0 to 1. A map of whose weight an image covers less has a column of NaN, and a warning names it.
-    surfaces : PolyMesh, optional
-        Meshes of the density of the file, in mm: for smoothing and for pictures.
 
     Attributes
     ----------
@@ -666,7 +517,6 @@ class CiftiMapsMasker(CiftiContract):
         Number of columns.
     """
 
-    _checks = {**CIFTI_CHECKS, "allow_overlap": a_bool, "strategy": one_of("least_squares", "weighted_mean")}
     _column = "map"
     _natural_dtype = staticmethod(of_grayordinate_maps)
     _displayed_name = "displayed_maps"
@@ -674,28 +524,28 @@ class CiftiMapsMasker(CiftiContract):
 
     def __init__(
         self,
-        maps_img: Any = None,
-        mask_img: Any = None,
+        maps_img: CiftiLike | None = None,
+        mask_img: CiftiLike | None = None,
         allow_overlap: bool = True,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = None,
-        clean_args: dict | None = None,
-        smoothing_method: str = "heat",
-        strategy: str = "least_squares",
+        cmap: ColormapLike = None,
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "heat",
+        strategy: MapsStrategy = "least_squares",
         min_coverage: float | None = None,
-        surfaces: Any = None,
+        surfaces: PolyMesh | None = None,
     ) -> None:
         keep_parameters(self, locals())
 
@@ -714,23 +564,6 @@ class CiftiMapsMasker(CiftiContract):
         return self._fitted.kind.image(self._fitted.at_home().weights.toarray(), self._fitted.home)
 
     def inverse_transform(self, region_signals: Any) -> Any:
-        """Put signals back into space; nothing that was done in time is undone.
-
-        Parameters
-        ----------
-        region_signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : nibabel.Cifti2Image
-            A dense series (``.dtseries.nii``), for one sample without sample axis a map of scalars
-            (``.dscalar.nii``); 0 elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker.
-        """
         return self._inverse(region_signals)
 
 

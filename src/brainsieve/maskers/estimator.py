@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from brainsieve.atlas import Atlas, Points
 from brainsieve.caching import cached, digest, effective_level, memory_for
+from brainsieve.checks import an_integer
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.extract import stream
 from brainsieve.engine.source import read_sample
@@ -26,14 +27,16 @@ from brainsieve.engine.source.file import FileSource
 from brainsieve.exceptions import CorruptImageError
 from brainsieve.logs import collected_warnings, log, warn
 from brainsieve.maskers.base import MaskerContract, as_images, masks_of
+from brainsieve.maskers.declared import check_parameters, role_of
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, given_parameters
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype
-from brainsieve.maskers.parameters import SHARED_CHECKS, Check, an_integer, check_parameters, role_of
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import has_data, run_fitted
 from brainsieve.tables import read_confounds
+from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 if TYPE_CHECKING:
     from brainsieve.reporting import HTMLReport
@@ -67,13 +70,13 @@ class fitted:  # noqa: N801  (used as a decorator)
         return masker.__dict__.setdefault(self._name, self._make(masker))
 
 
+@documented()
 class FrozenMasker(MaskerContract):
     """A masker that works from a `FittedMasker`.
 
-    A subclass says how its parameters are checked (`_checks`) and compiled (`_compiled`).
+    A subclass says how its parameters are compiled (`_compiled`).
     """
 
-    _checks: ClassVar[dict[str, Check]] = {}
     # What a column is called in messages; what signals are where no dtype is asked for.
     _column = "region"
     _natural_dtype: ClassVar[Any]  # a NaturalDtype
@@ -93,10 +96,9 @@ class FrozenMasker(MaskerContract):
 
         Parameters
         ----------
-        imgs : image-like, optional
+        imgs : image-like, default=None
             Image or images to compute a mask from or to learn a grid from, where the masker does that.
-        y : None
-            Ignored; there for scikit-learn.
+        y
 
         Returns
         -------
@@ -112,7 +114,7 @@ class FrozenMasker(MaskerContract):
         imgs = as_images(imgs)
         try:
             with collected_warnings() as said:
-                check_parameters(self.get_params(deep=False), {**SHARED_CHECKS, **self._checks})
+                check_parameters(self, self.get_params(deep=False))
                 self.clean_args_ = dict(self.clean_args or {})
                 self._memory_level = effective_level(self.memory, self.memory_level)
                 self.memory_ = memory_for(self.memory, self.verbose)
@@ -144,7 +146,7 @@ class FrozenMasker(MaskerContract):
         parameters = self.get_params(deep=False)
         # Those of the atlas were checked by `fit`, and have not changed, or `with_parameters` says so.
         alive = {name: value for name, value in parameters.items() if role_of(name) in ("space", "time")}
-        check_parameters(alive, {**SHARED_CHECKS, **self._checks})
+        check_parameters(self, alive)
         return self._fitted.with_parameters(parameters)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -191,16 +193,20 @@ class FrozenMasker(MaskerContract):
     # -- transform -------------------------------------------------------------------------------------
 
     def transform_single_imgs(
-        self, imgs: Any, confounds: Any = None, sample_mask: Any = None, copy: bool = True
+        self,
+        imgs: Any,
+        confounds: ConfoundsLike | None = None,
+        sample_mask: SampleMaskLike | None = None,
+        copy: bool = True,
     ) -> Any:
         """Transform one image without adding high-variance confounds.
 
         Parameters
         ----------
-        imgs, confounds, sample_mask
-            As in `transform`.
-        copy : bool, default=True
-            The image given is never modified, whatever this says.
+        imgs
+        confounds
+        sample_mask
+        copy
 
         Returns
         -------
@@ -234,7 +240,7 @@ class FrozenMasker(MaskerContract):
 
         Parameters
         ----------
-        imgs : image-like
+        imgs
         block : int, default=1
             Samples in each array that is given; the last may have fewer.
 
@@ -270,14 +276,14 @@ class FrozenMasker(MaskerContract):
                 values[:, recipe.lost] = recipe.fill
             yield values.astype(dtype, copy=False)
 
-    def coverage(self, img: Any, sample_mask: Any = None) -> Any:
+    def coverage(self, img: Any, sample_mask: SampleMaskLike | None = None) -> Any:
         """How much of each region an image covers.
 
         Parameters
         ----------
         img : image-like
-        sample_mask : array or list, optional
-            The samples that count, as in `transform`. Default: all.
+        sample_mask : array or list of shape (n_kept,) of int or (n_samples,) of bool, default=None
+            The samples that count. None: all.
 
         Returns
         -------
@@ -330,8 +336,7 @@ class FrozenMasker(MaskerContract):
 
         Parameters
         ----------
-        input_features : None
-            Ignored; there for scikit-learn.
+        input_features
 
         Returns
         -------
@@ -367,8 +372,8 @@ class FrozenMasker(MaskerContract):
         ----------
         engine : {"matplotlib", "brainsprite"}, default="matplotlib"
             Slices side by side, or a viewer that scrolls through slices.
-        title : str, optional
-            Default: the name of the class.
+        title : str, default=None
+            None: the name of the class.
         **kwargs : dict
             ``displayed_maps`` (maps maskers) or ``displayed_spheres`` (spheres): how many to show (the first),
             which (positions from 0), or "all". Default: 10.

@@ -32,9 +32,9 @@ from brainsieve.engine.temporal.operator import (
     plan_cleaning,
 )
 from brainsieve.logs import collected_warnings, warn
+from brainsieve.maskers.declared import role_of
 from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.maskers.kinds import ImageKind
-from brainsieve.maskers.parameters import role_of
 from brainsieve.maskers.recipe import Recipe
 
 # What `signals` have where no dtype is asked for, by the source and the atlas.

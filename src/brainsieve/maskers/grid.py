@@ -8,12 +8,12 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
 from numpy.typing import NDArray
 
+from brainsieve.checks import naming
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.headers import narrowed
 from brainsieve.logs import warn
-from brainsieve.maskers.parameters import naming
 
 
 def read_volume(img: Any, name: str) -> tuple[NDArray, VoxelGrid]:

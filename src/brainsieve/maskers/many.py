@@ -16,13 +16,14 @@ from brainsieve.maskers.estimator import FrozenMasker
 from brainsieve.maskers.output import as_container
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import run_fitted
+from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 
 def extract_many(
     imgs: Any,
     maskers: Mapping[str, MaskerContract],
-    confounds: Any = None,
-    sample_mask: Any = None,
+    confounds: ConfoundsLike | None = None,
+    sample_mask: SampleMaskLike | None = None,
     verbose: int = 0,
     **parameters: Any,
 ) -> dict[str, Any]:
@@ -39,8 +40,10 @@ def extract_many(
     maskers : dict of str to fitted masker or atlas
         All of the domain of the run. An atlas is what the labels or maps masker of that domain takes, or GIFTI
         files as above; one map of labels makes a labels masker, several maps make a maps masker.
-    confounds, sample_mask
-        As in `transform`, for all maskers.
+    confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list, default=None
+        What to regress out, for all maskers.
+    sample_mask : array or list of shape (n_kept,) of int or (n_samples,) of bool, default=None
+        The samples to keep, for all maskers.
     verbose : int, default=0
         1 counts samples on a terminal.
     **parameters : dict
@@ -107,8 +110,8 @@ def _is_plain(masker: MaskerContract) -> bool:
 def run_maskers(
     source: Source,
     maskers: Sequence[FrozenMasker],
-    confounds: Any = None,
-    sample_mask: Any = None,
+    confounds: ConfoundsLike | None = None,
+    sample_mask: SampleMaskLike | None = None,
     progress: Progress | None = None,
 ) -> list[NDArray]:
     """Signals of fitted maskers from one pass over a source, high-variance confounds included.

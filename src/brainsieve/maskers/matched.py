@@ -21,7 +21,6 @@ from brainsieve.engine.source.base import Source
 from brainsieve.exceptions import DimensionError
 from brainsieve.logs import warn
 from brainsieve.maskers.estimator import FrozenMasker
-from brainsieve.maskers.parameters import found
 
 
 class MatchedMasker(FrozenMasker):
@@ -131,15 +130,3 @@ def finite_points(source: Source) -> NDArray[np.bool_]:
             for block in blocks:
                 finite[block.points] &= np.isfinite(block.values).all(axis=0)
     return finite
-
-
-def an_isotropic_fwhm(name: str, value: Any) -> None:
-    """Check for a number of mm: meshes have no axes."""
-    if value is None:
-        return
-    if isinstance(value, bool | str) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(
-            f"{name} must be a number in mm or None here: meshes have no axes; {found(value)} was given."
-        )
-    if not np.isfinite(value) or value < 0:
-        raise ValueError(f"{name} must be finite and not negative; {found(value)} was given.")

@@ -8,36 +8,58 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from brainsieve.checks import an_integer, found, one_of
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.threads import single_threaded_blas
 from brainsieve.maskers.base import MaskerContract, as_images
+from brainsieve.maskers.declared import MASK_STRATEGIES, choosing, keep_parameters
+from brainsieve.maskers.documented import ARGUMENTS_OF_MANY, documented
 from brainsieve.maskers.grid import read_mask
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
-from brainsieve.maskers.nifti import MASK_STRATEGIES, NiftiMasker
-from brainsieve.maskers.parameters import an_integer, found, keep_parameters, one_of
+from brainsieve.maskers.nifti import NiftiMasker
+from brainsieve.typing import (
+    ColormapLike,
+    ConfoundsLike,
+    FwhmLike,
+    MapsStrategy,
+    MaskStrategy,
+    MemoryLike,
+    NiimgLike,
+    Nonfinite,
+    SampleMaskLike,
+    SignalDtype,
+    Standardize,
+    Strategy,
+    TableLike,
+)
 
 
+@documented()
 class ManyImages(MaskerContract):
     """What Multi maskers of every domain add to their single twins."""
 
-    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+    _arguments = ARGUMENTS_OF_MANY
+
+    def transform(
+        self,
+        imgs: Any,
+        confounds: ConfoundsLike | None = None,
+        sample_mask: SampleMaskLike | None = None,
+    ) -> Any:
         """Extract signals from one image, or from each of a list.
 
         Parameters
         ----------
-        imgs : image-like, or list, tuple or generator of image-like
-            One 4-D or 3-D image or path, or several. A list of lists of 3-D images is a list of runs.
-        confounds : list of what the single masker takes, optional
-            One entry for each image.
-        sample_mask : list of what the single masker takes, optional
-            One entry for each image.
+        imgs
+        confounds
+        sample_mask
 
         Returns
         -------
@@ -53,22 +75,20 @@ class ManyImages(MaskerContract):
     def transform_imgs(
         self,
         imgs_list: Any,
-        confounds: Any = None,
+        confounds: ConfoundsLike | None = None,
         n_jobs: int = 1,
-        sample_mask: Any = None,
+        sample_mask: SampleMaskLike | None = None,
         return_as: str = "list",
     ) -> Any:
         """Extract signals from each of several images.
 
         Parameters
         ----------
-        imgs_list : list, tuple or generator of image-like
-        confounds, sample_mask : list, optional
-            One entry for each image.
-        n_jobs : int, default=1
-            Images at a time, through joblib: ``joblib.parallel_config("dask")`` runs them on a cluster.
-        return_as : {"list", "generator"}, default="list"
-            A generator gives each result when it is ready, in order, and reads no image before it is needed.
+        imgs_list
+        confounds
+        sample_mask
+        n_jobs
+        return_as
 
         Returns
         -------
@@ -138,63 +158,49 @@ def _transform_run(masker: Any, img: Any, confounds: Any, sample_mask: Any, n_jo
         return masker._transform_run(img, confounds, sample_mask)
 
 
+@documented(
+    mask_strategy={
+        **choosing(*MASK_STRATEGIES, "template"),
+        "words": "How the common mask is computed from the images given to `fit`: the mask of each, then the voxels in "
+        'more than half of them. "template" is an old name of "whole-brain-template".',
+    },
+    memory_level={"default": 0},
+)
 class MultiNiftiMasker(ManyImages, NiftiMasker):
-    """`NiftiMasker` of many runs or subjects: a common mask, a list of arrays.
-
-    Parameters
-    ----------
-    mask_img, runs, smoothing_fwhm, standardize, standardize_confounds, detrend, high_variance_confounds, \
-low_pass, high_pass, t_r, target_affine, target_shape, mask_args, dtype, memory, verbose, reports, cmap, clean_args
-        As in `NiftiMasker`.
-    mask_strategy : {"background", "epi", "whole-brain-template", "gm-template", "wm-template", "template"}, \
-default="background"
-        How the common mask is computed from the images given to `fit`: the mask of each, then the voxels in
-        more than half of them. "template" is an old name of "whole-brain-template".
-    memory_level : int, default=0
-        0 caches nothing unless `memory` is given, more caches signals.
-    n_jobs : int, default=1
-        Images at a time, through joblib.
-
-    Attributes
-    ----------
-    mask_img_, affine_, n_elements_
-        As in `NiftiMasker`.
-    """
-
-    _checks = {**NiftiMasker._checks, "mask_strategy": one_of(*MASK_STRATEGIES, "template")}
+    """`NiftiMasker` of many runs or subjects: a common mask, a list of arrays."""
 
     def __init__(
         self,
-        mask_img: Any = None,
-        runs: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: NiimgLike | None = None,
+        runs: ArrayLike | None = None,
+        smoothing_fwhm: FwhmLike = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        target_affine: Any = None,
-        target_shape: Any = None,
-        mask_strategy: str = "background",
-        mask_args: dict | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        target_affine: ArrayLike | None = None,
+        target_shape: Sequence[int] | None = None,
+        mask_strategy: MaskStrategy | Literal["template"] = "background",
+        mask_args: dict[str, Any] | None = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 0,
         n_jobs: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "gray",
-        clean_args: dict | None = None,
+        cmap: ColormapLike = "gray",
+        clean_args: dict[str, Any] | None = None,
     ) -> None:
         keep_parameters(self, locals())
 
     def transform_imgs(  # type: ignore[override]  # the peer's order of arguments differs in this class
         self,
         imgs_list: Any,
-        confounds: Any = None,
-        sample_mask: Any = None,
+        confounds: ConfoundsLike | None = None,
+        sample_mask: SampleMaskLike | None = None,
         copy: bool = True,
         n_jobs: int = 1,
         return_as: str = "list",
@@ -203,15 +209,12 @@ default="background"
 
         Parameters
         ----------
-        imgs_list : list, tuple or generator of image-like
-        confounds, sample_mask : list, optional
-            One entry for each image.
-        copy : bool, default=True
-            Images are never modified, whatever this says.
-        n_jobs : int, default=1
-            Images at a time, through joblib.
-        return_as : {"list", "generator"}, default="list"
-            A generator gives each result when it is ready, in order, and reads no image before it is needed.
+        imgs_list
+        confounds
+        sample_mask
+        copy
+        n_jobs
+        return_as
 
         Returns
         -------
@@ -257,98 +260,70 @@ default="background"
         return super()._mask_function()
 
 
+@documented(cmap={"default": "CMRmap_r"})
 class MultiNiftiLabelsMasker(ManyImages, NiftiLabelsMasker):
-    """`NiftiLabelsMasker` of many runs or subjects: a list of arrays with the same columns.
-
-    Parameters
-    ----------
-    labels_img, labels, lut, background_label, mask_img, smoothing_fwhm, standardize, standardize_confounds, \
-high_variance_confounds, detrend, low_pass, high_pass, t_r, dtype, resampling_target, memory, memory_level, verbose, \
-strategy, keep_masked_labels, reports, cmap, clean_args, nonfinite, min_coverage
-        As in `NiftiLabelsMasker`.
-    n_jobs : int, default=1
-        Images at a time, through joblib.
-
-    Attributes
-    ----------
-    labels_img_, mask_img_, lut_, labels_, region_names_, region_ids_, region_atlas_, n_elements_
-        As in `NiftiLabelsMasker`.
-    """
+    """`NiftiLabelsMasker` of many runs or subjects: a list of arrays with the same columns."""
 
     def __init__(
         self,
-        labels_img: Any = None,
-        labels: Any = None,
-        lut: Any = None,
+        labels_img: NiimgLike | None = None,
+        labels: Sequence[str] | None = None,
+        lut: TableLike | None = None,
         background_label: float = 0,
-        mask_img: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: NiimgLike | None = None,
+        smoothing_fwhm: FwhmLike = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         high_variance_confounds: bool = False,
         detrend: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        resampling_target: str | None = "data",
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        resampling_target: Literal["data", "labels"] | None = "data",
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
-        strategy: str = "mean",
+        strategy: Strategy = "mean",
         keep_masked_labels: bool = False,
         reports: bool = True,
-        cmap: Any = "CMRmap_r",
+        cmap: ColormapLike = "CMRmap_r",
         n_jobs: int = 1,
-        clean_args: dict | None = None,
-        nonfinite: str = "zero",
+        clean_args: dict[str, Any] | None = None,
+        nonfinite: Nonfinite = "zero",
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())
 
 
+@documented()
 class MultiNiftiMapsMasker(ManyImages, NiftiMapsMasker):
-    """`NiftiMapsMasker` of many runs or subjects: a list of arrays with the same columns.
-
-    Parameters
-    ----------
-    maps_img, mask_img, allow_overlap, smoothing_fwhm, standardize, standardize_confounds, \
-high_variance_confounds, detrend, low_pass, high_pass, t_r, dtype, resampling_target, keep_masked_maps, memory, \
-memory_level, verbose, reports, cmap, clean_args, strategy, min_coverage
-        As in `NiftiMapsMasker`.
-    n_jobs : int, default=1
-        Images at a time, through joblib.
-
-    Attributes
-    ----------
-    maps_img_, mask_img_, n_elements_
-        As in `NiftiMapsMasker`.
-    """
+    """`NiftiMapsMasker` of many runs or subjects: a list of arrays with the same columns."""
 
     def __init__(
         self,
-        maps_img: Any = None,
-        mask_img: Any = None,
+        maps_img: NiimgLike | None = None,
+        mask_img: NiimgLike | None = None,
         allow_overlap: bool = True,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        smoothing_fwhm: FwhmLike = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         high_variance_confounds: bool = False,
         detrend: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        resampling_target: str | None = "data",
+        dtype: SignalDtype = None,
+        resampling_target: Literal["data", "maps", "mask"] | None = "data",
         keep_masked_maps: bool = False,
-        memory: Any = None,
+        memory: MemoryLike = None,
         memory_level: int = 0,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "CMRmap_r",
+        cmap: ColormapLike = "CMRmap_r",
         n_jobs: int = 1,
-        clean_args: dict | None = None,
-        strategy: str = "least_squares",
+        clean_args: dict[str, Any] | None = None,
+        strategy: MapsStrategy = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())

@@ -3,72 +3,42 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.atlas import Points, moved
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.image import resample_img
 from brainsieve.logs import warn
+from brainsieve.maskers.declared import keep_parameters
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.grid import image, read_mask
 from brainsieve.maskers.output import of_voxels
-from brainsieve.maskers.parameters import a_dict_or_none, keep_parameters, one_of
 from brainsieve.maskers.volumes import VolumeMasker, first_image
+from brainsieve.typing import (
+    ColormapLike,
+    FwhmLike,
+    MaskStrategy,
+    MemoryLike,
+    NiimgLike,
+    SignalDtype,
+    Standardize,
+)
 
-MASK_STRATEGIES = ("background", "epi", "whole-brain-template", "gm-template", "wm-template")
 
-
+@documented(
+    mask_img={
+        "words": "Voxels that are finite and not 0. None: computed by `fit` from the images, by `mask_strategy`."
+    },
+    cmap={"default": "gray"},
+    words={"natural_dtype": "float32 for float32 and unscaled integer images, float64 for others"},
+)
 class NiftiMasker(VolumeMasker):
     """One series for each voxel of a mask.
-
-    Parameters
-    ----------
-    mask_img : image-like, optional
-        Voxels that are finite and not 0. Default: computed by `fit` from the images, by `mask_strategy`.
-    runs : array of shape (n_samples,), optional
-        Run of each sample; each run is cleaned alone.
-    smoothing_fwhm : float, triple of float or "fast", optional
-        Full width at half maximum in mm of a Gaussian applied to the whole image before the mask.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable voxels of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds. Never taken from the image.
-    target_affine : array of shape (3, 3) or (4, 4), optional
-        Grid of the mask, hence of the images, in mm.
-    target_shape : tuple of 3 int, optional
-        Its shape; needs a `target_affine` of shape (4, 4).
-    mask_strategy : {"background", "epi", "whole-brain-template", "gm-template", "wm-template"}, \
-default="background"
-        How the mask is computed where none is given: see `brainsieve.masking`.
-    mask_args : dict, optional
-        Keywords for that function. Keys it does not know are dropped with a warning.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals. None: float32 for float32 and unscaled integer images, float64 for others.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, default="gray"
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`: ``filter``, ``ensure_finite``, ``extrapolate``,
-        ``butterworth__*``.
 
     Attributes
     ----------
@@ -80,37 +50,33 @@ default="background"
         Number of voxels in the mask. Columns are in C order: the last voxel axis runs fastest.
     """
 
-    _checks = {
-        "mask_strategy": one_of(*MASK_STRATEGIES),
-        "mask_args": a_dict_or_none,
-    }
     _column = "voxel"
     _natural_dtype = staticmethod(of_voxels)
     _inverse_name = "X"
 
     def __init__(
         self,
-        mask_img: Any = None,
-        runs: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: NiimgLike | None = None,
+        runs: ArrayLike | None = None,
+        smoothing_fwhm: FwhmLike = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        target_affine: Any = None,
-        target_shape: Any = None,
-        mask_strategy: str = "background",
-        mask_args: dict | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        target_affine: ArrayLike | None = None,
+        target_shape: Sequence[int] | None = None,
+        mask_strategy: MaskStrategy = "background",
+        mask_args: dict[str, Any] | None = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "gray",
-        clean_args: dict | None = None,
+        cmap: ColormapLike = "gray",
+        clean_args: dict[str, Any] | None = None,
     ) -> None:
         keep_parameters(self, locals())
 
@@ -193,20 +159,5 @@ default="background"
         return {key: value for key, value in given.items() if key in known}
 
     def inverse_transform(self, X: Any) -> Any:
-        """Put signals back into the voxels of the mask.
-
-        Parameters
-        ----------
-        X : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : Nifti1Image
-            3-D for one sample without sample axis, else 4-D, on the grid of ``mask_img_``; 0 elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker.
-        """
+        """Put signals back into the voxels of the mask."""
         return self._inverse(X)

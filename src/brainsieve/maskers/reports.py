@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from brainsieve.atlas import Atlas, Labels, Maps, Points, Spheres
 from brainsieve.atlas.base import plural_of
+from brainsieve.checks import found
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.spatial.sphere import sphere_points
 from brainsieve.logs import warn
 from brainsieve.maskers.fitted import FittedMasker
-from brainsieve.maskers.parameters import found
 from brainsieve.plotting import Layer
 from brainsieve.reporting import MaskerContent
 

@@ -20,13 +20,14 @@ from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.output import final_dtype
 from brainsieve.maskers.recipe import Recipe
 from brainsieve.tables import read_confounds
+from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 
 def run_fitted(
     source: Source,
     fitted: Sequence[FittedMasker],
-    confounds: Any = None,
-    sample_mask: Any = None,
+    confounds: ConfoundsLike | None = None,
+    sample_mask: SampleMaskLike | None = None,
     *,
     high_variance: bool = False,
     progress: Progress | None = None,
@@ -38,7 +39,7 @@ def run_fitted(
     source : Source
     fitted : sequence of FittedMasker
     confounds, sample_mask
-        As in `transform`, for all.
+        What the `transform` of maskers takes, for all.
     high_variance : bool, default=False
         Whether maskers that ask for high-variance confounds get them; else they are among `confounds` already.
     progress : callable, optional
@@ -130,7 +131,7 @@ def has_data(source: Source, kept: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 def high_variance_components(
     source: Source,
-    sample_mask: Any = None,
+    sample_mask: SampleMaskLike | None = None,
     runs: Any = None,
     n_confounds: int = 5,
     percentile: float = 2.0,

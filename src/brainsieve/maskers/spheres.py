@@ -3,61 +3,34 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.atlas import Spheres
+from brainsieve.checks import found
+from brainsieve.maskers.declared import keep_parameters
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import fitted
 from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.output import of_spheres
-from brainsieve.maskers.parameters import a_bool, found, keep_parameters
 from brainsieve.maskers.volumes import VolumeMasker
+from brainsieve.typing import FwhmLike, MemoryLike, NiimgLike, SignalDtype, Standardize
 
 
+@documented(
+    allow_overlap={
+        "default": False,
+        "words": "False: `transform` raises an error if two spheres share a voxel.",
+    },
+    words={
+        "natural_dtype": "float32 for images of float32 or unscaled integers of at most 32 bits, else float64",
+    },
+)
 class NiftiSpheresMasker(VolumeMasker):
     """One series for each seed: the mean of the voxels within a radius.
-
-    Parameters
-    ----------
-    seeds : list of (x, y, z)
-        Centres in the world coordinates of the images, in mm.
-    radius : float or sequence of float, optional
-        In mm, one for all seeds or one for each. None or 0: the voxel nearest to the seed.
-    mask_img : image-like, optional
-        Voxels outside are left out. `inverse_transform` needs it.
-    allow_overlap : bool, default=False
-        False: `transform` raises an error if two spheres share a voxel.
-    smoothing_fwhm : float, triple of float or "fast", optional
-        Full width at half maximum in mm of a Gaussian applied to the images before extraction.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable voxels of the image.
-    detrend : bool, default=False
-        Remove a linear trend.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds. Never taken from the image.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals. None: float32 for images of float32 or unscaled integers of at most 32 bits, else
-        float64.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    min_coverage : float, optional
-        From 0 to 1. A sphere of which an image covers less has a column of NaN, and a warning names it.
 
     Attributes
     ----------
@@ -72,7 +45,6 @@ class NiftiSpheresMasker(VolumeMasker):
     (halves rounded to even), so that small spheres between voxels are not empty.
     """
 
-    _checks = {"allow_overlap": a_bool}
     _column = "sphere"
     _natural_dtype = staticmethod(of_spheres)
     _displayed_name = "displayed_spheres"
@@ -80,24 +52,24 @@ class NiftiSpheresMasker(VolumeMasker):
 
     def __init__(
         self,
-        seeds: Any = None,
-        radius: Any = None,
-        mask_img: Any = None,
+        seeds: ArrayLike | None = None,
+        radius: float | Sequence[float] | None = None,
+        mask_img: NiimgLike | None = None,
         allow_overlap: bool = False,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        smoothing_fwhm: FwhmLike = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         high_variance_confounds: bool = False,
         detrend: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        clean_args: dict | None = None,
+        clean_args: dict[str, Any] | None = None,
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())
@@ -118,22 +90,7 @@ class NiftiSpheresMasker(VolumeMasker):
         return atlas.centres.tolist()
 
     def inverse_transform(self, region_signals: Any) -> Any:
-        """Give each voxel of a sphere the sphere's signal; voxels of several get their mean.
-
-        Parameters
-        ----------
-        region_signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : Nifti1Image
-            3-D for one sample without sample axis, else 4-D, on the grid of `mask_img`.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker, or without `mask_img`.
-        """
+        """Give each voxel of a sphere the sphere's signal; voxels of several get their mean."""
         return self._inverse(region_signals)
 
 

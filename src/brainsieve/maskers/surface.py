@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,30 +10,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.atlas import Atlas, Points, moved
-from brainsieve.atlas.labels import STRATEGIES
+from brainsieve.checks import naming
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source.base import Source
-from brainsieve.engine.spatial.mesh_smoothing import METHODS, surface_smoothing
+from brainsieve.engine.spatial.mesh_smoothing import surface_smoothing
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.logs import warn
+from brainsieve.maskers.declared import MAPS_STRATEGY, SURFACES, keep_parameters
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import fitted
 from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.labels import LabelAttributes
-from brainsieve.maskers.matched import MatchedMasker, an_isotropic_fwhm
+from brainsieve.maskers.matched import MatchedMasker
 from brainsieve.maskers.multi import ManyImages, is_one_image
 from brainsieve.maskers.output import of_regions, of_surface_maps, of_vertices
-from brainsieve.maskers.parameters import a_bool, keep_parameters, naming, one_of
 from brainsieve.surface.images import image_on, label_tables_of
 from brainsieve.surface.label_tables import joined_tables, own_background
 from brainsieve.surface.meshes import PolyMesh, polymesh
 from brainsieve.surface.opening import is_surface_image, open_surface, refuse_other_vertices
+from brainsieve.typing import (
+    ColormapLike,
+    MapsStrategy,
+    MemoryLike,
+    Nonfinite,
+    SignalDtype,
+    SmoothingMethod,
+    Standardize,
+    Strategy,
+    SurfaceLike,
+    TableLike,
+)
 
 if TYPE_CHECKING:
     from brainsieve.plotting import Canvas
-
-SURFACE_CHECKS = {"smoothing_fwhm": an_isotropic_fwhm, "smoothing_method": one_of(*METHODS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +117,7 @@ def background_on(domain: Domain, background: tuple[Domain, NDArray] | None) -> 
     return None if background is None else moved(background[1], background[0], domain, outside=0.0)
 
 
+@documented(SURFACES)
 class SurfaceContract(MatchedMasker):
     """What the maskers of surfaces have in common."""
 
@@ -148,46 +160,15 @@ def warn_of_other_geometry(domain: SurfaceVertices, own: SurfaceVertices, name: 
         )
 
 
+@documented(
+    mask_img={
+        "words": "1-D; vertices that are finite and not 0. None: the vertices that are finite in every sample of the "
+        "images given to `fit`."
+    },
+    words={"natural_dtype": "float64"},
+)
 class SurfaceMasker(SurfaceContract):
     """One series for each vertex of a mask.
-
-    Parameters
-    ----------
-    mask_img : SurfaceImage, optional
-        1-D; vertices that are finite and not 0. Default: the vertices that are finite in every sample of the
-        images given to `fit`.
-    smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing on the mesh of the image, before extraction.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable vertices of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, default="inferno"
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    smoothing_method : {"neighbours", "heat"}, default="neighbours"
-        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
-        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
-        mesh, whose width is the one asked for everywhere.
 
     Attributes
     ----------
@@ -197,29 +178,28 @@ class SurfaceMasker(SurfaceContract):
         Number of vertices in the mask. Columns are the vertices of the left hemisphere, then of the right.
     """
 
-    _checks = SURFACE_CHECKS
     _column = "vertex"
     _natural_dtype = staticmethod(of_vertices)
 
     def __init__(
         self,
-        mask_img: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: SurfaceLike | None = None,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "inferno",
-        clean_args: dict | None = None,
-        smoothing_method: str = "neighbours",
+        cmap: ColormapLike = "inferno",
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "neighbours",
     ) -> None:
         keep_parameters(self, locals())
 
@@ -234,118 +214,48 @@ class SurfaceMasker(SurfaceContract):
         return self._frozen_on(Points(domain, mask), domain, img)
 
     def inverse_transform(self, signals: Any) -> Any:
-        """Put signals back into space; nothing that was done in time is undone.
-
-        Parameters
-        ----------
-        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : SurfaceImage
-            Of one dimension for one sample without sample axis, else (n_vertices, n_samples); 0 elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker.
-        """
         return self._inverse(signals)
 
 
+@documented()
 class SurfaceLabelsMasker(LabelAttributes, SurfaceContract):
     """One series for each region of a surface parcellation.
-
-    Parameters
-    ----------
-    labels_img : SurfaceImage
-        1-D image whose values are ids of regions. An id in both hemispheres is one region.
-    labels : list of str, optional
-        Names of the regions in ascending order of the ids that are in the image. Exclusive with `lut`.
-    lut : pandas.DataFrame or path, optional
-        Table with columns ``index`` and ``name``; `brainsieve.surface.read_label_table` makes one of a
-        ``.label.gii`` or ``.annot`` file.
-    background_label : number, default=0
-        The value that is no region.
-    mask_img : SurfaceImage, optional
-        1-D; vertices outside are background. A region wholly outside is dropped at `fit`, for all runs.
-    smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing on the mesh of the image, before extraction.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable vertices of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    strategy : str, default="mean"
-        How the vertices of a region make one number; as in `NiftiLabelsMasker`.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, default="inferno"
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    smoothing_method : {"neighbours", "heat"}, default="neighbours"
-        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
-        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
-        mesh, whose width is the one asked for everywhere.
-    nonfinite : {"zero", "omit"}, default="zero"
-        What a vertex that is NaN or infinite counts as in a mean: 0, or not at all.
-    min_coverage : float, optional
-        From 0 to 1. A region of which an image covers less has a column of NaN, and a warning names it.
 
     Attributes
     ----------
     labels_img_ : SurfaceImage
     mask_img_ : SurfaceImage or None
-    lut_ : pandas.DataFrame
-        ``index`` and ``name`` of the regions and of the background if it is in the image.
-    labels_, region_names_, region_ids_, region_atlas_, n_elements_
-        As in `NiftiLabelsMasker`.
+    region_atlas_ : SurfaceImage
+        Image of the ids of the regions used, after the mask.
     """
 
-    _checks = {**SURFACE_CHECKS, "nonfinite": one_of("zero", "omit"), "strategy": one_of(*STRATEGIES)}
     _natural_dtype = staticmethod(of_regions)
 
     def __init__(
         self,
-        labels_img: Any = None,
-        labels: Any = None,
-        lut: Any = None,
+        labels_img: SurfaceLike | None = None,
+        labels: Sequence[str] | None = None,
+        lut: TableLike | None = None,
         background_label: float = 0,
-        mask_img: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: SurfaceLike | None = None,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
-        strategy: str = "mean",
+        strategy: Strategy = "mean",
         reports: bool = True,
-        cmap: Any = "inferno",
-        clean_args: dict | None = None,
-        smoothing_method: str = "neighbours",
-        nonfinite: str = "zero",
+        cmap: ColormapLike = "inferno",
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "neighbours",
+        nonfinite: Nonfinite = "zero",
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())
@@ -368,72 +278,14 @@ class SurfaceLabelsMasker(LabelAttributes, SurfaceContract):
         return frozen
 
     def inverse_transform(self, signals: Any) -> Any:
-        """Put signals back into space; nothing that was done in time is undone.
-
-        Parameters
-        ----------
-        signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : SurfaceImage
-            Of one dimension for one sample without sample axis, else (n_vertices, n_samples); 0 elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker.
-        """
         return self._inverse(signals)
 
 
+@documented(
+    strategy=MAPS_STRATEGY, words={"natural_dtype": "float32 where the maps are float32, else float64"}
+)
 class SurfaceMapsMasker(SurfaceContract):
     """One series for each map of weights on surfaces, by least squares.
-
-    Parameters
-    ----------
-    maps_img : SurfaceImage
-        2-D: a map in each column.
-    mask_img : SurfaceImage, optional
-        1-D; vertices outside are left out. A map without weight inside is dropped at `fit`, for all runs.
-    allow_overlap : bool, default=True
-        False: `fit` raises an error if a vertex has a positive weight in more than one map.
-    smoothing_fwhm : float, optional
-        Full width at half maximum in mm of smoothing on the mesh of the image, before extraction.
-    standardize : {"zscore_sample", "psc", True, False, None}, default=False
-        z-score (ddof 1; also True) or percent signal change of each series.
-    standardize_confounds : bool, default=True
-        z-score confounds before they are regressed out.
-    detrend : bool, default=False
-        Remove a linear trend.
-    high_variance_confounds : bool, default=False
-        Also regress out five components of the most variable vertices of the image.
-    low_pass, high_pass : float, optional
-        Cut-offs in hertz; need `t_r`.
-    t_r : float, optional
-        Repetition time in seconds.
-    dtype : dtype, "auto" or None, default=None
-        Of the signals.
-    memory : path, joblib.Memory or None, default=None
-        Where to cache signals.
-    memory_level : int, default=1
-        0 caches nothing, more caches signals.
-    verbose : int, default=0
-        1 tells the steps, more tells the images.
-    reports : bool, default=True
-        Keep what `generate_report` shows.
-    cmap : matplotlib colour map or name, default="inferno"
-        For reports.
-    clean_args : dict, optional
-        More options of `brainsieve.signal.clean`.
-    smoothing_method : {"neighbours", "heat"}, default="neighbours"
-        "neighbours": rounds of averaging with the neighbours, as many as the mean area of a vertex asks for; a
-        width of less than one round smooths nothing, and a warning says so. "heat": the heat kernel of the
-        mesh, whose width is the one asked for everywhere.
-    strategy : {"least_squares", "weighted_mean"}, default="least_squares"
-        As in `NiftiMapsMasker`.
-    min_coverage : float, optional
-        From 0 to 1. A map of whose weight an image covers less has a column of NaN, and a warning names it.
 
     Attributes
     ----------
@@ -443,11 +295,6 @@ class SurfaceMapsMasker(SurfaceContract):
         Number of columns.
     """
 
-    _checks = {
-        **SURFACE_CHECKS,
-        "allow_overlap": a_bool,
-        "strategy": one_of("least_squares", "weighted_mean"),
-    }
     _column = "map"
     _natural_dtype = staticmethod(of_surface_maps)
     _displayed_name = "displayed_maps"
@@ -455,26 +302,26 @@ class SurfaceMapsMasker(SurfaceContract):
 
     def __init__(
         self,
-        maps_img: Any = None,
-        mask_img: Any = None,
+        maps_img: SurfaceLike | None = None,
+        mask_img: SurfaceLike | None = None,
         allow_overlap: bool = True,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "inferno",
-        clean_args: dict | None = None,
-        smoothing_method: str = "neighbours",
-        strategy: str = "least_squares",
+        cmap: ColormapLike = "inferno",
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "neighbours",
+        strategy: MapsStrategy = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())
@@ -493,22 +340,6 @@ class SurfaceMapsMasker(SurfaceContract):
         return self._fitted.kind.image(self._fitted.at_home().weights.toarray(), self._fitted.home)
 
     def inverse_transform(self, region_signals: Any) -> Any:
-        """Put signals back into space; nothing that was done in time is undone.
-
-        Parameters
-        ----------
-        region_signals : array of shape (n_elements_,) or (n_samples, n_elements_), or data frame
-
-        Returns
-        -------
-        img : SurfaceImage
-            Of one dimension for one sample without sample axis, else (n_vertices, n_samples); 0 elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the width is not that of the masker.
-        """
         return self._inverse(region_signals)
 
 
@@ -517,43 +348,30 @@ def first_of(imgs: Any) -> Any:
     return imgs[0] if isinstance(imgs, list | tuple) else imgs
 
 
+@documented()
 class MultiSurfaceMasker(ManyImages, SurfaceMasker):
-    """`SurfaceMasker` of many runs or subjects: a list of arrays.
-
-    Parameters
-    ----------
-    mask_img, smoothing_fwhm, standardize, standardize_confounds, detrend, high_variance_confounds, low_pass, \
-high_pass, t_r, dtype, memory, memory_level, verbose, reports, cmap, clean_args, smoothing_method
-        As in `SurfaceMasker`.
-    n_jobs : int, default=1
-        Images at a time, through joblib.
-
-    Attributes
-    ----------
-    n_elements_ : int
-        Number of columns; the other attributes are those of `SurfaceMasker`.
-    """
+    """`SurfaceMasker` of many runs or subjects: a list of arrays."""
 
     def __init__(
         self,
-        mask_img: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: SurfaceLike | None = None,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         n_jobs: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "inferno",
-        clean_args: dict | None = None,
-        smoothing_method: str = "neighbours",
+        cmap: ColormapLike = "inferno",
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "neighbours",
     ) -> None:
         keep_parameters(self, locals())
 
@@ -561,96 +379,68 @@ high_pass, t_r, dtype, memory, memory_level, verbose, reports, cmap, clean_args,
         return [imgs] if is_one_image(imgs) else imgs
 
 
+@documented()
 class MultiSurfaceLabelsMasker(ManyImages, SurfaceLabelsMasker):
-    """`SurfaceLabelsMasker` of many runs or subjects: a list of arrays.
-
-    Parameters
-    ----------
-    labels_img, labels, lut, background_label, mask_img, smoothing_fwhm, standardize, standardize_confounds, \
-detrend, high_variance_confounds, low_pass, high_pass, t_r, dtype, memory, memory_level, verbose, \
-strategy, reports, cmap, clean_args, smoothing_method, nonfinite, min_coverage
-        As in `SurfaceLabelsMasker`.
-    n_jobs : int, default=1
-        Images at a time, through joblib.
-
-    Attributes
-    ----------
-    n_elements_ : int
-        Number of columns; the other attributes are those of `SurfaceLabelsMasker`.
-    """
+    """`SurfaceLabelsMasker` of many runs or subjects: a list of arrays."""
 
     def __init__(
         self,
-        labels_img: Any = None,
-        labels: Any = None,
-        lut: Any = None,
+        labels_img: SurfaceLike | None = None,
+        labels: Sequence[str] | None = None,
+        lut: TableLike | None = None,
         background_label: float = 0,
-        mask_img: Any = None,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        mask_img: SurfaceLike | None = None,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         n_jobs: int = 1,
         verbose: int = 0,
-        strategy: str = "mean",
+        strategy: Strategy = "mean",
         reports: bool = True,
-        cmap: Any = "inferno",
-        clean_args: dict | None = None,
-        smoothing_method: str = "neighbours",
-        nonfinite: str = "zero",
+        cmap: ColormapLike = "inferno",
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "neighbours",
+        nonfinite: Nonfinite = "zero",
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())
 
 
+@documented()
 class MultiSurfaceMapsMasker(ManyImages, SurfaceMapsMasker):
-    """`SurfaceMapsMasker` of many runs or subjects: a list of arrays.
-
-    Parameters
-    ----------
-    maps_img, mask_img, allow_overlap, smoothing_fwhm, standardize, standardize_confounds, detrend, \
-high_variance_confounds, low_pass, high_pass, t_r, dtype, memory, memory_level, verbose, reports, cmap, \
-clean_args, smoothing_method, strategy, min_coverage
-        As in `SurfaceMapsMasker`.
-    n_jobs : int, default=1
-        Images at a time, through joblib.
-
-    Attributes
-    ----------
-    n_elements_ : int
-        Number of columns; the other attributes are those of `SurfaceMapsMasker`.
-    """
+    """`SurfaceMapsMasker` of many runs or subjects: a list of arrays."""
 
     def __init__(
         self,
-        maps_img: Any = None,
-        mask_img: Any = None,
+        maps_img: SurfaceLike | None = None,
+        mask_img: SurfaceLike | None = None,
         allow_overlap: bool = True,
-        smoothing_fwhm: Any = None,
-        standardize: Any = False,
+        smoothing_fwhm: float | None = None,
+        standardize: Standardize = False,
         standardize_confounds: bool = True,
         detrend: bool = False,
         high_variance_confounds: bool = False,
         low_pass: float | None = None,
         high_pass: float | None = None,
         t_r: float | None = None,
-        dtype: Any = None,
-        memory: Any = None,
+        dtype: SignalDtype = None,
+        memory: MemoryLike = None,
         memory_level: int = 1,
         n_jobs: int = 1,
         verbose: int = 0,
         reports: bool = True,
-        cmap: Any = "inferno",
-        clean_args: dict | None = None,
-        smoothing_method: str = "neighbours",
-        strategy: str = "least_squares",
+        cmap: ColormapLike = "inferno",
+        clean_args: dict[str, Any] | None = None,
+        smoothing_method: SmoothingMethod = "neighbours",
+        strategy: MapsStrategy = "least_squares",
         min_coverage: float | None = None,
     ) -> None:
         keep_parameters(self, locals())

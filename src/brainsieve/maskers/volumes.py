@@ -16,6 +16,8 @@ from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.resample import resample
 from brainsieve.engine.spatial.smooth import checked_fwhm, smooth
 from brainsieve.maskers.base import BaseMasker, as_images
+from brainsieve.maskers.declared import VOLUMES
+from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import FrozenMasker
 from brainsieve.maskers.grid import image, read_mask
 from brainsieve.maskers.kinds import ImageKind
@@ -82,6 +84,7 @@ class Volumes(ImageKind):
         return domain.unflatten(values)
 
 
+@documented(VOLUMES)
 class VolumeMasker(FrozenMasker, BaseMasker):
     """A masker of volumes that works from a frozen object."""
 

@@ -49,8 +49,24 @@ def compute_multi_epi_mask(
         Share of the masks; see `intersect_masks`.
     n_jobs : int, default=1
         Images at a time, through joblib.
-    lower_cutoff, upper_cutoff, connected, opening, target_affine, target_shape, exclude_zeros, memory, verbose
-        As in `compute_epi_mask`.
+    lower_cutoff : float, default=0.2
+        Share of the sorted voxels above which the gap is looked for.
+    upper_cutoff : float, default=0.85
+        Share of the sorted voxels below which the gap is looked for.
+    connected : bool, default=True
+        Keep the largest connected component only (faces touch).
+    opening : int or bool, default=2
+        Iterations of morphological opening; the mean is smoothed by one voxel first. 0 or False: none.
+    target_affine : array, tuple, default=None
+        Grid to resample the mean to first.
+    target_shape : array, tuple, default=None
+        Grid to resample the mean to first.
+    exclude_zeros : bool, default=False
+        Leave zeros out of the histogram.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the mask.
+    verbose : int, default=0
+        1 tells what is computed.
 
     Returns
     -------
@@ -90,8 +106,20 @@ def compute_multi_background_mask(
         Share of the masks; see `intersect_masks`.
     n_jobs : int, default=1
         Images at a time, through joblib.
-    border_size, connected, opening, target_affine, target_shape, memory, verbose
-        As in `compute_background_mask`.
+    border_size : int, default=2
+        Voxels at each side that tell the background: their median, or NaN if there is one among them.
+    connected : bool, default=True
+        Keep the largest connected component only.
+    opening : int or bool, default=2
+        Iterations of morphological opening.
+    target_affine : array, tuple, default=None
+        Grid to resample the mean to first.
+    target_shape : array, tuple, default=None
+        Grid to resample the mean to first.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the mask.
+    verbose : int, default=0
+        1 tells what is computed.
 
     Returns
     -------
@@ -123,8 +151,17 @@ def compute_multi_brain_mask(
     ----------
     target_imgs : sequence or generator of image-like
         All on one grid.
-    threshold, connected, opening, memory, verbose, mask_type
-        As in `compute_brain_mask`.
+    threshold : float, default=0.5
+        Of the template, resampled to the grid.
+    connected : bool, default=True
+        Keep the largest connected component only.
+    opening : int or bool, default=2
+        Iterations of morphological opening.
+    memory : path, joblib.Memory or None, default=None
+        Where to cache the mask.
+    verbose : int, default=0
+        1 tells what is computed.
+    mask_type : {"whole-brain", "gm", "wm"}, default="whole-brain"
 
     Returns
     -------

@@ -46,8 +46,10 @@ def compute_epi_mask(
     ----------
     epi_img : image-like
         3-D or 4-D, or a list of 3-D images. Read block by block.
-    lower_cutoff, upper_cutoff : float, default=0.2, 0.85
-        Share of the sorted voxels between which the gap is looked for.
+    lower_cutoff : float, default=0.2
+        Share of the sorted voxels above which the gap is looked for.
+    upper_cutoff : float, default=0.85
+        Share of the sorted voxels below which the gap is looked for.
     connected : bool, default=True
         Keep the largest connected component only (faces touch).
     opening : int or bool, default=2

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-from brainsieve.engine.temporal.settings import CleaningSettings, refuse_bad_number, refuse_other_than_count
+from brainsieve.checks import a_count, a_number
+from brainsieve.engine.temporal.settings import CleaningSettings
 from brainsieve.logs import warn
 
 EPS32 = float(np.finfo(np.float32).eps)
@@ -141,9 +142,9 @@ def cosine_drift(n_samples: int, tr: float, high_pass: float) -> NDArray[np.floa
     Column k is the DCT-II vector of period 2 n_samples tr / k seconds (Ahmed et al. 1974,
     doi:10.1109/T-C.1974.223784).
     """
-    refuse_other_than_count("n_samples", n_samples, 1)
-    refuse_bad_number("tr", tr, positive=True, or_none=False)
-    refuse_bad_number("high_pass", high_pass, or_none=False)
+    a_count("n_samples", n_samples, 1)
+    a_number("tr", tr, positive=True)
+    a_number("high_pass", high_pass)
     n_cosines = min(n_samples - 1, int(np.floor(2 * n_samples * high_pass * tr)))
     times = np.arange(n_samples)[:, None] + 0.5
     k = np.arange(1, n_cosines + 1)

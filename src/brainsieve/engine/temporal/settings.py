@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
+
+from brainsieve.checks import (
+    Check,
+    a_bool,
+    a_count,
+    a_dict_or_none,
+    a_number_or_none,
+    a_positive_number_or_none,
+    nearest,
+    one_of,
+)
 
 STANDARDIZE = ("zscore_sample", "psc")
 FILTERS = ("butterworth", "cosine", False)
@@ -68,18 +77,16 @@ class CleaningSettings:
     header_t_r: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("detrend", "standardize_confounds", "extrapolate", "ensure_finite"):
-            refuse_other_than_bool(name, getattr(self, name))
-        # By identity: 0 equals False, and is no filter.
-        if self.filter is not False and not _is_one_of(self.filter, FILTERS):
-            raise ValueError(_choices("filter", self.filter, FILTERS))
-        if self.padtype is not None and not _is_one_of(self.padtype, PADTYPES):
-            raise ValueError(_choices("butterworth__padtype", self.padtype, PADTYPES))
-        refuse_other_than_count("butterworth__order", self.order, 1)
+        one_of(*FILTERS)("filter", self.filter)
+        one_of(*PADTYPES)("butterworth__padtype", self.padtype)
+        a_bool("extrapolate", self.extrapolate)
+        a_bool("ensure_finite", self.ensure_finite)
+        a_count("butterworth__order", self.order, 1)
         if self.padlen is not None:
-            refuse_other_than_count("butterworth__padlen", self.padlen, 0)
-        for name in ("low_pass", "high_pass", "t_r"):
-            refuse_bad_number(name, getattr(self, name), positive=name == "t_r")
+            a_count("butterworth__padlen", self.padlen)
+        for name, check in CHECKS.items():
+            if name != "clean_args":
+                check(name, getattr(self, name))
         if self.high_pass == 0:
             object.__setattr__(self, "high_pass", None)
 
@@ -112,42 +119,6 @@ class CleaningSettings:
         return self.t_r
 
 
-def refuse_bad_number(name: str, value: Any, positive: bool = False, or_none: bool = True) -> None:
-    """Raise TypeError or ValueError unless a value is a finite number that is positive, or not negative."""
-    if value is None and or_none:
-        return
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        kind = "a number or None" if or_none else "a number"
-        raise TypeError(f"{name} must be {kind}; {value!r} ({type(value).__name__}) was given.")
-    if not np.isfinite(float(value)) or value < 0 or (positive and value == 0):
-        least = "positive" if positive else "not negative"
-        raise ValueError(f"{name} must be finite and {least}; {value!r} was given.")
-
-
-def refuse_other_than_bool(name: str, value: Any) -> None:
-    """Raise TypeError unless a value is True or False: "no" is as true as "yes"."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False; {value!r} ({type(value).__name__}) was given.")
-
-
-def refuse_other_than_count(name: str, value: Any, least: int) -> None:
-    """Raise TypeError or ValueError unless a value is a whole number from `least` on."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number; {value!r} ({type(value).__name__}) was given.")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}; {value!r} was given.")
-
-
-def _is_one_of(value: Any, choices: tuple[Any, ...]) -> bool:
-    return isinstance(value, str) and value in choices
-
-
-def _choices(name: str, value: Any, choices: tuple[Any, ...]) -> str:
-    near = difflib.get_close_matches(str(value), [c for c in choices if isinstance(c, str)], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{name} must be one of {', '.join(map(repr, choices))}; {value!r} was given.{hint}"
-
-
 def normalize_standardize(value: Any) -> str | None:
     """The `standardize` parameter of maskers and of `signal.clean`: True and False have names.
 
@@ -160,10 +131,10 @@ def normalize_standardize(value: Any) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return "zscore_sample" if value else None
-    if not isinstance(value, str) or value not in STANDARDIZE:
-        hint = " 'zscore' (ddof 0) is no longer there: use 'zscore_sample'." if value == "zscore" else ""
-        raise ValueError(_choices("standardize", value, (*STANDARDIZE, True, False, None)) + hint)
-    return value
+    if isinstance(value, str) and value == "zscore":
+        raise ValueError("standardize='zscore' (ddof 0) is no longer there; use 'zscore_sample' (ddof 1).")
+    one_of(*STANDARDIZE, True, False, None)("standardize", value)
+    return str(value)
 
 
 def clean_args_to_settings(clean_args: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,15 +151,35 @@ def clean_args_to_settings(clean_args: Mapping[str, Any]) -> dict[str, Any]:
         if key in CLEAN_ARGS:
             name = key.removeprefix("butterworth__")
             if name == "copy":  # nothing is done in place, whatever it says
-                refuse_other_than_bool(key, value)
+                a_bool(key, value)
             else:
                 found[name] = value
         elif key in own:
             raise TypeError(f"clean_args has {key!r}, which is a parameter of its own; set it there.")
         else:
-            near = difflib.get_close_matches(key, CLEAN_ARGS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TypeError(
-                f"clean_args has the unknown key {key!r}; known are {', '.join(CLEAN_ARGS)}.{hint}"
+                f"clean_args has the unknown key {key!r}; known are {', '.join(CLEAN_ARGS)}."
+                f"{nearest(key, CLEAN_ARGS)}"
             )
     return found
+
+
+def _check_standardize(name: str, value: Any) -> None:
+    normalize_standardize(value)
+
+
+def _check_clean_args(name: str, value: Any) -> None:
+    a_dict_or_none(name, value)
+    CleaningSettings(**clean_args_to_settings(value or {}))
+
+
+# What the parameters of maskers that act in time may be.
+CHECKS: dict[str, Check] = {
+    "standardize": _check_standardize,
+    "standardize_confounds": a_bool,
+    "detrend": a_bool,
+    "low_pass": a_number_or_none,
+    "high_pass": a_number_or_none,
+    "t_r": a_positive_number_or_none,
+    "clean_args": _check_clean_args,
+}

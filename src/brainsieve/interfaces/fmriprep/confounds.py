@@ -78,9 +78,13 @@ def load_confounds(
         - ``"ica_aroma"``: ICA-AROMA, as `ica_aroma` says;
         - ``"tedana"``: components of multi-echo ICA, as `tedana` says; excludes the others;
         - ``"scrub"``: no column, but volumes with excessive motion are left out of `sample_mask`.
-    motion, wm_csf, global_signal : {"basic", "power2", "derivatives", "full"}
+    motion : {"basic", "power2", "derivatives", "full"}, default="full"
         The series only; with their squares; with their temporal derivatives; with both and the squares of
         the derivatives.
+    wm_csf : {"basic", "power2", "derivatives", "full"}, default="basic"
+        The same choice for white matter and cerebrospinal fluid.
+    global_signal : {"basic", "power2", "derivatives", "full"}, default="basic"
+        The same choice for the global signal.
     scrub : int, default=5
         Segments between motion outliers that have fewer volumes than this are left out too. 0 keeps all.
     fd_threshold : float, default=0.5
@@ -88,14 +92,14 @@ def load_confounds(
     std_dvars_threshold : float, default=1.5
         Standardized DVARS above which a volume is an outlier.
     compcor : {"anat_combined", "anat_separated", "temporal", "temporal_anat_combined", \
-"temporal_anat_separated"}
+"temporal_anat_separated"}, default="anat_combined"
         Components of the combined white matter and CSF mask, of the two masks, of the most variable voxels,
         or both kinds.
     n_compcor : "all" or int, default="all"
         How many components of each mask; ``"all"``: those that fMRIPrep retained.
-    ica_aroma : {"full", "basic"}
+    ica_aroma : {"full", "basic"}, default="full"
         ``"full"``: the image has been cleaned, no column; ``"basic"``: the motion components as columns.
-    tedana : {"aggressive", "non-aggressive"}
+    tedana : {"aggressive", "non-aggressive"}, default="aggressive"
         The rejected components; or the accepted ones too, named by how they were classified.
     demean : bool, default=True
         Remove from each confound its mean over the volumes that are kept. Maskers that standardize

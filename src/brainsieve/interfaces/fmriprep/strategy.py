@@ -40,7 +40,7 @@ def load_confounds_strategy(
     Parameters
     ----------
     img_files : path, pair of paths, or list of these
-        As in `load_confounds`.
+        The runs that `load_confounds` takes.
     denoise_strategy : {"simple", "scrubbing", "compcor", "ica_aroma"}, default="simple"
         - ``"simple"`` (Fox et al. 2005, doi:10.1073/pnas.0504136102): high-pass, 24 motion parameters, mean
           signals of white matter and CSF;
@@ -63,7 +63,7 @@ def load_confounds_strategy(
     Raises
     ------
     ValueError
-        If the strategy is not known, or as in `load_confounds`.
+        If the strategy is not known, or a table lacks what it asks for.
     """
     if denoise_strategy not in PRESETS:
         raise ValueError(f"denoise_strategy must be one of {tuple(PRESETS)}; {denoise_strategy!r} was given.")
