@@ -348,3 +348,7 @@ def test_the_one_that_programs_leave_in_a_header_is_no_time(tmp_path):
     path = written(tmp_path, after(put("xyzt_units", 0), put("pixdim", 1, 4)))
     assert (open_source(path).tr, open_source(path).tr_doubt) == (None, "")
     assert open_source(written(tmp_path, after(put("xyzt_units", 8), put("pixdim", 1, 4)))).tr == 1.0
+
+
+def test_time_is_the_first_axis_of_minc():
+    assert timing_of(nib.minc1.MincHeader(np.float64, (9, 4, 4, 4), (1.5, 2, 3, 4))).tr == 1.5

@@ -310,3 +310,22 @@ def test_other_protocols_tell_no_secret_either(monkeypatch):
 def test_a_file_url_is_a_path(tmp_path: Path):
     assert local_path((tmp_path / "a b.nii").as_uri()) == str(tmp_path / "a b.nii")
     assert local_path("https://host/x.nii") is None
+
+
+def test_a_password_is_not_sent_on_to_where_a_redirection_leads():
+    seen = []
+
+    def answer(handler):
+        seen.append(handler.headers.get("Authorization"))
+        gives(run_bytes())(handler)
+
+    with serving(answer) as target:
+
+        def moved(handler):
+            handler.send_response(302)
+            handler.send_header("Location", f"http://{target}/run.nii")
+            handler.end_headers()
+
+        with serving(moved) as where:
+            assert_array_equal(read_all(open_source(f"http://me:secret@{where}/run.nii")), rows())
+    assert set(seen) == {None}
