@@ -229,7 +229,7 @@ def test_math_img():
     assert_same_image(*both("image", "math_img", **arguments), dtype=False)
     for formula in ("a +", "a.__class__", "open('x')", "a + c", "__import__('os')"):
         with pytest.raises(ValueError, match="formula"):
-            brainsieve.image.math_img(formula, a=image())
+            quietly(brainsieve.image.math_img, formula, a=image())
     with pytest.raises(ValueError, match="'b' is on another grid"):
         brainsieve.image.math_img("a + b", a=image(), b=image((3, 3, 3, 5)))
 

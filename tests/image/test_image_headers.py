@@ -59,10 +59,12 @@ def test_headers_are_kept_as_the_peer_keeps_them(name, kind):
         assert ours.get_data_dtype() == array(ours).dtype
 
 
+@pytest.mark.parametrize("at_once", [2**16, 7])
 @pytest.mark.parametrize("n_finite", [0, 1, 60])
-def test_the_range_for_viewers_is_of_what_is_finite(n_finite):
+def test_the_range_for_viewers_is_of_what_is_finite(n_finite, at_once, monkeypatch):
+    monkeypatch.setattr("brainsieve.image.headers.RANGE_AT_ONCE", at_once)
     data = np.full((4, 5, 3), np.nan)
-    data.ravel()[:n_finite] = np.arange(n_finite) - 3.0
+    data.ravel()[:n_finite] = (np.arange(n_finite) - 3.0) * 31 % 60
     data.ravel()[-1] = np.inf
     made = image.new_img_like(volume(), data)
     finite = data[np.isfinite(data)]
