@@ -90,6 +90,23 @@ def test_demo_over_a_file_is_an_error_on_one_line(tmp_path, capsys):
     assert "taken" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [*TABLES, *PICTURES])
+def test_demo_replaces_its_own_files_and_no_others(tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
+    assert main(["demo", "-o", str(tmp_path)]) == 1
+    assert "it is not ours" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_demo_may_be_run_again(demo):
+    assert run_demo(demo, quiet=True) == demo
+
+
+def test_a_home_of_nobody_is_no_defect(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "-q", "-o", "~nobody-of-this-name/x\0"]) == 1
+
+
 def test_a_slice_is_found_by_height_and_placed_by_its_edges():
     grid = VoxelGrid((4, 6, 5), np.array([[-2.0, 0, 0, 10], [0, 3, 0, -9], [0, 0, 4, 100], [0, 0, 0, 1]]))
     assert nearest_slice(grid, 109) == 2

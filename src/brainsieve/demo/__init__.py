@@ -14,10 +14,10 @@ import numpy as np
 
 from brainsieve.datasets import DemoRun, load_demo_run
 from brainsieve.maskers import NiftiLabelsMasker
-from brainsieve.provenance import file_record, versions, write_json
-from brainsieve.table_files import frame_of, write_table
+from brainsieve.provenance import file_record, json_bytes, our_record, versions
+from brainsieve.table_files import frame_of, put_table
 from brainsieve.tables import read_table
-from brainsieve.whole_files import replacing
+from brainsieve.whole_files import replacing, replacing_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,10 @@ CLEANING: dict[str, Any] = {
     "low_pass": 0.1,
     "standardize": "zscore_sample",
 }
+
+# The record first: a table that is there has its record.
+TABLES = ("timeseries.json", "timeseries.tsv", "correlation.tsv")
+PICTURES = ("atlas.png", "timeseries.png", "correlation.png")
 
 __all__ = ["run_demo"]
 
@@ -52,10 +56,11 @@ def run_demo(folder: str | os.PathLike = "brainsieve-demo", quiet: bool = False)
     Raises
     ------
     OSError
-        If the folder cannot be made.
+        If the folder cannot be made, or has files of these names that no demo made.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(folder)
     story = Story(quiet)
     run = load_demo_run()
     story.line(f"A real run: {run.description}.")
@@ -72,9 +77,10 @@ def run_demo(folder: str | os.PathLike = "brainsieve-demo", quiet: bool = False)
 
     with story.step("correlate, and write tables"):
         correlation = correlations(after)
-        write_table(after, folder / "timeseries.tsv")
-        write_json(_how_made(run, cleaner), folder / "timeseries.json")
-        write_table(correlation, folder / "correlation.tsv", index_label="region")
+        with replacing_together([folder / name for name in TABLES]) as (record, series, matrix):
+            record.write_bytes(json_bytes(_how_made(run, cleaner)))
+            put_table(after, series)
+            put_table(correlation, matrix, index_label="region")
     with story.step("draw"):
         drawn = _draw(folder, run, before, after, correlation)
     if not drawn:
@@ -82,10 +88,18 @@ def run_demo(folder: str | os.PathLike = "brainsieve-demo", quiet: bool = False)
 
     n_rows, n_columns = after.shape
     story.line(f"{n_rows} volumes × {n_columns} regions, clean, in {folder}/:")
-    for name in sorted(["timeseries.tsv", "timeseries.json", "correlation.tsv", *drawn]):
+    for name in sorted([*TABLES, *drawn]):
         story.line(f"  {name}")
     story.line(f"All in all {story.seconds:.2f} s.")
     return folder
+
+
+def _refuse_foreign(folder: Path) -> None:
+    there = [name for name in (*TABLES, *PICTURES) if (folder / name).exists()]
+    if there and our_record(folder / TABLES[0]) is None:
+        raise FileExistsError(
+            f"{str(folder / there[0])!r} would be replaced, and it is not ours; choose another folder."
+        )
 
 
 def correlations(frame: pd.DataFrame) -> pd.DataFrame:

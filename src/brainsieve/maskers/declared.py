@@ -325,7 +325,7 @@ _IN_ORDER = [
         "memory",
         "none",
         "path or joblib.Memory",
-        "Where to cache signals.",
+        "Where to cache signals. The folder is trusted code (pickles): nobody else may write to it.",
         check=a_memory,
     ),
     Parameter(
