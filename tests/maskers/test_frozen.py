@@ -407,3 +407,70 @@ def test_parameters_keep_their_hash_through_fit(kind, img):
     masker.fit().transform(img)
     masker.generate_report()
     assert joblib.hash(masker.get_params(deep=False)) == before
+
+
+def finer_labels(img):
+    labels = np.asarray(label_image(np.random.default_rng(1), img).dataobj)
+    for axis in range(3):
+        labels = np.repeat(labels, 2, axis)
+    affine = img.affine @ np.diag([0.5, 0.5, 0.5, 1])
+    affine[:3, 3] += 1.0
+    return nib.Nifti1Image(labels, affine)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_where_an_atlas_is_placed_is_part_of_the_key(memory, img, tmp_path):
+    atlas = finer_labels(img)
+    targets = ("data", "labels", "data", "labels")
+    results = []
+    for target in targets:
+        parameters = {"resampling_target": target, "memory": str(tmp_path) if memory else None}
+        results.append(quietly(NiftiLabelsMasker(atlas, **parameters).fit().transform, img))
+    for i, target in enumerate(targets[:2]):
+        brainsieve.clear_plans()
+        alone = quietly(NiftiLabelsMasker(atlas, resampling_target=target).fit().transform, img)
+        np.testing.assert_array_equal(results[i], alone)
+        np.testing.assert_array_equal(results[i + 2], alone)
+    assert not np.allclose(results[0], results[1])
+
+
+def test_masks_on_another_grid_are_part_of_the_key(img, tmp_path):
+    labels = label_image(np.random.default_rng(1), img)
+    inside = np.asarray(mask_image(np.random.default_rng(1), img).dataobj)
+    shifted = img.affine.copy()
+    shifted[0, 3] += 3.0
+    results = [
+        quietly(NiftiLabelsMasker(labels, mask_img=mask, memory=str(tmp_path)).fit().transform, img)
+        for mask in (None, nib.Nifti1Image(inside, img.affine), nib.Nifti1Image(inside, shifted))
+    ]
+    ids, data = np.asarray(labels.dataobj), np.asarray(img.dataobj)
+    moved = np.zeros_like(inside)
+    moved[1:] = inside[:-1]
+    for mask, got in zip((np.ones_like(inside), inside, moved), results, strict=True):
+        expected = [data[(ids == i) & (mask > 0)].mean(axis=0) for i in range(1, 7)]
+        np.testing.assert_allclose(got, np.transpose(expected), rtol=1e-12)
+
+
+def test_high_variance_confounds_are_cached_for_each_sample_mask(img, tmp_path):
+    labels = label_image(np.random.default_rng(1), img)
+    cached = NiftiLabelsMasker(labels, memory=str(tmp_path), high_variance_confounds=True).fit()
+    plain = NiftiLabelsMasker(labels, high_variance_confounds=True).fit()
+    for kept in (None, np.arange(5, 60), np.arange(0, 55), np.arange(60) % 2 == 0):
+        np.testing.assert_array_equal(
+            cached.transform(img, sample_mask=kept), plain.transform(img, sample_mask=kept)
+        )
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_changes_act_in_multi_maskers_with_a_cache(n_jobs, img, tmp_path):
+    labels = label_image(np.random.default_rng(1), img)
+    runs = [img, img.slicer[..., :40]]
+    masker = MultiNiftiLabelsMasker(labels, memory=str(tmp_path), n_jobs=n_jobs).fit()
+    masker.transform(runs)
+    masker.set_params(strategy="maximum", standardize="zscore_sample")
+    expected = MultiNiftiLabelsMasker(labels, strategy="maximum", standardize="zscore_sample").fit()
+    for got, want in zip(masker.transform(runs), expected.transform(runs), strict=True):
+        np.testing.assert_array_equal(got, want)
+    masker.set_params(labels_img=finer_labels(img))
+    with pytest.raises(ValueError, match="labels_img of this MultiNiftiLabelsMasker changed"):
+        masker.transform(runs)
