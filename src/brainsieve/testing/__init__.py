@@ -1,4 +1,4 @@
-"""Contracts as test classes: what every operator, source and domain keeps.
+"""Contracts as test classes: what every operator, source, domain and atlas keeps.
 
 A new kind joins by a subclass with one factory and, where its values have one, a dense meaning; pytest then runs what
 the class holds::
@@ -13,8 +13,9 @@ the class holds::
 Only numpy is needed; any runner that calls methods named ``test_…`` will do.
 """
 
+from brainsieve.testing.atlases import AtlasContract
 from brainsieve.testing.domains import DomainContract
 from brainsieve.testing.operators import OperatorContract, check_operator
 from brainsieve.testing.sources import SourceContract
 
-__all__ = ["DomainContract", "OperatorContract", "SourceContract", "check_operator"]
+__all__ = ["AtlasContract", "DomainContract", "OperatorContract", "SourceContract", "check_operator"]
