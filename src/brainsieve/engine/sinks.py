@@ -132,12 +132,17 @@ class PointSink(Sink):
         space, columns = self.request.space, np.arange(self.request.space.n_features)
         if self.by_ranges:
             columns, space = self._at(mine.points)
-        elif mine.finite is None and not self.source.is_scaled:
-            space.forward_into(mine.stored, self.values[rows])
+        elif mine.finite is None and (not self.source.is_scaled or self.values.dtype == np.float64):
+            # In place: no array of the block's size is made. In float32 the product would be rounded.
+            out = self.values[rows]
+            space.forward_into(mine.stored, out)
+            if self.source.is_scaled:
+                out *= self.source.slope
+                out += self.source.inter
             return
         assert space.support is not None
         points = as_range(space.support)
-        stored = mine.stored.T[points].T if self.by_ranges else mine.stored[:, points]
+        stored = mine.stored.T[points].T if self.by_ranges else mine.stored.take(space.support, axis=1)
         values = scaled(stored, self.source)
         if mine.finite is not None:
             # 0 exactly, not what rounding leaves of the value that stands for it.
