@@ -434,3 +434,11 @@ def test_meshes_as_dicts_of_their_arrays():
 def test_values_of_no_vertex_or_sample_are_refused(shape):
     with pytest.raises(ValueError, match="no (vertex|sample) is there"):
         PolyData(np.zeros(shape))
+
+
+def test_morphometry_with_more_than_it_promises_is_an_error(tmp_path):
+    raw = bytearray(whole_files(tmp_path)["lh.curv"])
+    raw[3:7] = struct.pack(">i", 8)
+    (tmp_path / "lh.curv").write_bytes(raw)
+    with pytest.raises(CorruptImageError, match=r"lh.curv has 4 bytes more than its 8 values"):
+        load_surf_data(tmp_path / "lh.curv")
