@@ -18,6 +18,7 @@ from nilearn.maskers import NiftiLabelsMasker as PeerLabelsMasker
 from nilearn.maskers import NiftiMapsMasker as PeerMapsMasker
 from numpy.testing import assert_allclose, assert_array_equal
 
+from brainsieve.atlas import labels as atlas_labels
 from brainsieve.cli import main
 from brainsieve.cli.arguments import STRATEGIES, parser
 from brainsieve.cli.choices import chosen_confounds, kept_volumes
@@ -241,7 +242,7 @@ def test_version_is_printed(capsys):
 
 
 def test_strategies_are_those_of_the_masker():
-    assert set(STRATEGIES) == set(labels_module.STRATEGIES)
+    assert set(STRATEGIES) == set(atlas_labels.STRATEGIES)
 
 
 def test_steps_are_told_on_plain_lines_where_there_is_no_terminal(tmp_path, capsys):
