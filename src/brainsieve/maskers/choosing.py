@@ -202,7 +202,7 @@ def masker_for(
         return (NiftiLabelsMasker if labels else NiftiMapsMasker)(atlas, **parameters).fit(imgs)
     if kind == "CIFTI":
         return (CiftiLabelsMasker if labels else CiftiMapsMasker)(atlas, **parameters).fit()
-    image = surface_of(atlas)
+    image: Any = surface_of(atlas)
     if not labels:
         return SurfaceMapsMasker(image, **parameters).fit()
     if parameters.get("lut") is None and parameters.get("labels") is None:

@@ -497,7 +497,7 @@ def check_parameters(masker: Any, values: Mapping[str, Any]) -> None:
     TypeError, ValueError
         Naming the parameter, what was expected and what was given.
     """
-    for name, parameter in parameters_of(type(masker)).items():
+    for name, parameter in parameters_of(type(masker)).items():  # type: ignore[arg-type]
         if parameter.check is not None and name in values:
             parameter.check(name, values[name])
 

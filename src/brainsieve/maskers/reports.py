@@ -94,7 +94,8 @@ def template() -> tuple[Domain, NDArray]:
     from brainsieve.datasets.mni import load_mni152_template
 
     img = load_mni152_template(resolution=2)
-    grid = VoxelGrid(img.shape, img.affine)
+    nx, ny, nz = img.shape
+    grid = VoxelGrid((nx, ny, nz), img.affine)
     return grid, grid.flatten(np.asarray(img.dataobj))
 
 
