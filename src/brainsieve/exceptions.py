@@ -1,14 +1,29 @@
-"""The package's own exceptions and warnings, under the names that scripts already catch."""
+"""The package's own exceptions and warnings, under the names that scripts already catch.
+
+They call `Exception.__init__` by name: `accelerate` puts nilearn's classes among their bases, whose constructors take
+other arguments.
+"""
 
 
-class AllVolumesRemovedError(ValueError):
+class Shared(Exception):  # noqa: N818
+    """Those that nilearn has too.
+
+    Python exchanges the bases of a class only where instances are laid out alike: this one has what a class made in
+    Python has and a built-in exception has not (room for weak references).
+    """
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # not as nilearn's would say it
+
+
+class AllVolumesRemovedError(Shared, ValueError):
     """No volume is left after censoring."""
 
     def __init__(self, message: str = "sample_mask keeps no volume; nothing is left to extract.") -> None:
-        super().__init__(message)
+        Exception.__init__(self, message)
 
 
-class DimensionError(TypeError):
+class DimensionError(Shared, TypeError):
     """An image has another number of dimensions than the operation needs."""
 
     def __init__(self, file_dimension: int, required_dimension: int, name: str = "The image") -> None:
@@ -16,7 +31,7 @@ class DimensionError(TypeError):
         self.required_dimension = required_dimension
         self.name = name
         self.stack_counter = 0
-        super().__init__(file_dimension, required_dimension)
+        Exception.__init__(self, file_dimension, required_dimension)
 
     def increment_stack_counter(self) -> None:
         """Count one more list around the image: each adds a dimension to what was found and what was needed."""
@@ -46,11 +61,11 @@ class NoImageError(ValueError, TypeError):
     """A list of images is empty: some of the field's code catches the one, some the other."""
 
 
-class MeshDimensionError(ValueError):
+class MeshDimensionError(Shared, ValueError):
     """Two surface meshes differ in their parts or in their numbers of vertices."""
 
     def __init__(self, msg: str = "Meshes have incompatible dimensions.") -> None:
-        super().__init__(msg)
+        Exception.__init__(self, msg)
 
 
 class BoundingBoxError(ValueError):
@@ -65,9 +80,9 @@ class CorruptImageError(ValueError):
     """A file's contents are not what its header or checksum promises."""
 
 
-class MaskWarning(UserWarning):
+class MaskWarning(Shared, UserWarning):
     """A mask that was computed or given keeps no voxel."""
 
 
-class NotImplementedWarning(UserWarning):
+class NotImplementedWarning(Shared, UserWarning):
     """A documented option is not available here; the warning says what is done instead."""

@@ -123,3 +123,105 @@ def test_a_script_runs_unchanged(tmp_path, run):
     assert "replaced" in done.stderr and "maskers.NiftiMasker.transform" in done.stderr
     missing = subprocess.run([*command[:-2], "no.py"], capture_output=True, text=True)
     assert missing.returncode == 2 and "no such file" in missing.stderr
+
+
+def extracted(run):
+    img, _, _ = run
+    maps = np.zeros((10, 10, 10, 2), np.float32)
+    maps[1:4, 1:4, 1:4, 0], maps[6:9, 6:9, 6:9, 0], maps[2:6, 5:9, 1:5, 1] = 3, 2, 1.5
+    extractor = nilearn.regions.RegionExtractor(
+        nib.Nifti1Image(maps, img.affine), threshold=0.5, min_region_size=100, standardize=None
+    )
+    signals = extractor.fit(img).transform(img)
+    back = extractor.inverse_transform(signals).get_fdata()
+    return [signals, back, extractor.regions_img_.get_fdata(), *map(np.asarray, extractor.index_[:1])]
+
+
+def test_classes_of_the_host_that_derive_from_its_maskers_keep_its_methods(run):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = extracted(run)
+        module = sys.modules[nilearn.regions.RegionExtractor.__module__]
+        base = module.NiftiMapsMasker
+        with accelerate.accelerated():
+            got = extracted(run)
+            # What the class calls its base in its own module is what it derives from.
+            assert module.NiftiMapsMasker is base
+            assert nilearn.maskers.NiftiMapsMasker is not base
+    assert expected[0].shape[1] == 2
+    for mine, theirs in zip(got, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-9)
+
+
+def test_reports_of_models_are_made_with_our_maskers(run):
+    img, mask, _ = run
+    events = pd.DataFrame({"onset": np.arange(0, 110, 20.0), "duration": 8.0, "trial_type": "x"})
+    with warnings.catch_warnings(), accelerate.accelerated():
+        warnings.simplefilter("ignore")
+        model = nilearn.glm.first_level.FirstLevelModel(t_r=2.0, mask_img=mask).fit(img, events)
+        assert isinstance(model.masker_, brainsieve.maskers.NiftiMasker)
+        page = str(model.generate_report("x", height_control=None, threshold=1.0, bg_img=None))
+        content = model.masker_._report_content
+    assert "</section>" in page and "Statistical" in page
+    assert content["n_elements"] == 216
+    assert content["coverage"] == pytest.approx(21.6)
+
+
+@pytest.mark.parametrize("version", ["0.10.4", "0.13.2", "0.15.0", "0.1", "0.140"])
+def test_versions_that_were_not_tested_are_refused(version, monkeypatch):
+    monkeypatch.setattr("nilearn.__version__", version)
+    with pytest.raises(ImportError, match=f"tested with nilearn 0.14; nilearn {version}"):
+        accelerate.install()
+    assert not accelerate.is_installed()
+
+
+@pytest.mark.parametrize("version", ["0.14", "0.14.0", "0.14.2"])
+def test_versions_that_were_tested_are_taken(version, monkeypatch):
+    monkeypatch.setattr("nilearn.__version__", version)
+    with accelerate.accelerated():
+        assert accelerate.is_installed()
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("AllVolumesRemovedError", ()),
+        ("DimensionError", (4, 3)),
+        ("MeshDimensionError", ("meshes differ",)),
+        ("MaskWarning", ("empty",)),
+        ("NotImplementedWarning", ("not here",)),
+    ],
+)
+def test_the_host_s_exceptions_catch_ours_while_installed(name, arguments):
+    import nilearn.exceptions
+
+    import brainsieve.exceptions
+
+    ours, theirs = getattr(brainsieve.exceptions, name), getattr(nilearn.exceptions, name)
+    before = ours.__bases__
+    said = str(ours(*arguments))
+    with accelerate.accelerated():
+        with pytest.raises(theirs) as caught:
+            raise ours(*arguments)
+        assert str(caught.value) == said
+        assert isinstance(caught.value, before)
+    assert ours.__bases__ == before
+    assert not issubclass(ours, theirs)
+
+
+def test_a_masker_that_the_host_fitted_before_is_unpickled_fitted(run):
+    import pickle
+
+    img, mask, _ = run
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = nilearn.maskers.NiftiMasker(mask).fit()
+        expected, stored = theirs.transform(img), pickle.dumps(theirs)
+        with accelerate.accelerated():
+            again = pickle.loads(stored)
+            assert isinstance(again, nilearn.maskers.NiftiMasker)
+            np.testing.assert_array_equal(again.transform(img), expected)
+            # Ours stay ours.
+            mine = pickle.loads(pickle.dumps(nilearn.maskers.NiftiMasker(mask).fit()))
+            assert isinstance(mine, brainsieve.maskers.NiftiMasker)
+            np.testing.assert_allclose(mine.transform(img), expected)

@@ -15,8 +15,13 @@ from typing import Any
 
 __all__ = ["accelerated", "install", "is_installed", "report", "uninstall"]
 
+# Releases whose behaviour was compared with ours; with others numbers could change in silence.
+TESTED = "0.14"
+
 # What was exchanged: (namespace, key, what it was).
 _exchanged: list[tuple[dict[str, Any], str, Any]] = []
+# Our exceptions that derive from nilearn's for the time being, and what they derived from before.
+_derived: dict[type, tuple[type, ...]] = {}
 
 
 def install() -> list[str]:
@@ -33,16 +38,17 @@ def install() -> list[str]:
     Raises
     ------
     ImportError
-        If nilearn is not installed.
+        If nilearn is not installed, or of a version that was not tested.
     """
     if _exchanged:
         return report()["replaced"]
     try:
-        import nilearn  # noqa: F401
+        import nilearn
     except ImportError:
         raise ImportError(
             "brainsieve.accelerate needs nilearn, which is not installed: there is nothing to accelerate."
         ) from None
+    _refuse_untested(nilearn.__version__)
     from brainsieve.accelerate import stand_ins
 
     stand_ins.TIMES.clear()
@@ -50,7 +56,9 @@ def install() -> list[str]:
     keep_alive = [old for old, _ in _pairs()]
     for module in list(sys.modules.values()):
         if isinstance(module, ModuleType) and _is_ours_to_change(module):
-            _exchange_in(vars(module), exchange)
+            kept = _bases_of_classes_in(module, exchange)
+            _exchange_in(vars(module), {key: new for key, new in exchange.items() if key not in kept})
+    _derive_exceptions()
     _exchanged.append(({"originals": keep_alive}, "originals", keep_alive))
     return report()["replaced"]
 
@@ -60,6 +68,9 @@ def uninstall() -> None:
     while _exchanged:
         namespace, key, value = _exchanged.pop()
         namespace[key] = value
+    for ours, bases in _derived.items():
+        ours.__bases__ = bases
+    _derived.clear()
 
 
 def is_installed() -> bool:
@@ -99,6 +110,42 @@ def report() -> dict[str, Any]:
         kept += [name for name in names if name not in replaced]
     times = {name: (spent[0], int(spent[1])) for name, spent in stand_ins.TIMES.items()}
     return {"replaced": sorted(replaced), "kept": sorted(kept), "times": times}
+
+
+def _refuse_untested(version: str) -> None:
+    if version != TESTED and not version.startswith(f"{TESTED}."):
+        raise ImportError(
+            f"brainsieve.accelerate was tested with nilearn {TESTED}; nilearn {version} is installed, whose numbers "
+            f"may differ. Install nilearn {TESTED}, or use brainsieve's own modules."
+        )
+
+
+def _bases_of_classes_in(module: ModuleType, exchange: dict[int, Any]) -> set[int]:
+    """Which of nilearn's classes a module derives classes of its own from; by identity.
+
+    Such a class has nilearn's methods, and may call them by the name of its base: that name stays nilearn's.
+    """
+    own = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__ == module.__name__
+    ]
+    return {id(base) for each in own for base in each.__mro__[1:] if id(base) in exchange}
+
+
+def _derive_exceptions() -> None:
+    """Make our exceptions and warnings such that ``except`` with nilearn's name catches them."""
+    import nilearn.exceptions
+
+    from brainsieve import exceptions
+
+    for name, ours in vars(exceptions).items():
+        theirs = getattr(nilearn.exceptions, name, None)
+        if isinstance(ours, type) and isinstance(theirs, type) and not issubclass(ours, theirs):
+            _derived[ours] = ours.__bases__
+            # `Shared` stays first: it decides how instances are laid out, which cannot change.
+            shared, *builtin = ours.__bases__
+            ours.__bases__ = (shared, theirs, *builtin)
 
 
 def _pairs() -> Iterator[tuple[Any, Any]]:

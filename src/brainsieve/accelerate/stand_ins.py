@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from brainsieve._version import __version__
+
 MASKERS = (
     "BaseMasker",
     "NiftiMasker",
@@ -87,6 +89,36 @@ def _cache(self: Any, function: Callable[..., Any], func_memory_level: int = 1, 
     return self.memory_.cache(function, **options)
 
 
+def _report_content(self: Any) -> dict[str, Any]:
+    """What reports of nilearn's models ask of their masker, under nilearn's keys; they may write into it."""
+    content = vars(self).setdefault(
+        "_host_content",
+        {
+            **dict.fromkeys(("unique_id", "title", "page_title", "docstring", "parameters", "date"), ""),
+            "engine": "matplotlib",
+            "has_plotting_engine": True,
+            "version": __version__,
+            "summary": {},
+            "description": "",
+            "displayed_maps": [],
+            "reports_at_fit_time": bool(getattr(self, "reports", True)),
+        },
+    )
+    if self.__sklearn_is_fitted__():
+        content["n_elements"] = int(self.n_elements_)
+        content["warning_messages"] = list(getattr(self, "_fit_warnings", []))
+        if self.mask_img_ is not None:
+            content["coverage"] = 100.0 * float((self.mask_img_.get_fdata() != 0).mean())
+    return content
+
+
+def _setstate(self: Any, state: dict[str, Any]) -> None:
+    """Unpickle: what nilearn fitted before names the class that we stand in for, and goes on as nilearn's."""
+    if "_fitted" not in state and any(name.endswith("_") and not name.startswith("_") for name in state):
+        self.__class__ = type(self)._original
+    self.__dict__.update(state)
+
+
 def _stand_in_class(name: str) -> type:
     import nilearn.maskers
 
@@ -102,6 +134,8 @@ def _stand_in_class(name: str) -> type:
     contents = {
         **methods,
         "_cache": _cache,
+        "__setstate__": _setstate,
+        "_report_content": property(_report_content),
         "__module__": __name__,
         "__doc__": ours.__doc__,
         "__init__": ours.__init__,
