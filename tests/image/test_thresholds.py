@@ -185,7 +185,6 @@ def test_thresholding_holds_the_result_and_one_pass_of_values(threshold):
         (dict(threshold=1, cluster_threshold=-1), ValueError, "cluster_threshold"),
         (dict(threshold=1, mask_img=nib.Nifti1Image(np.zeros((9, 8, 7)), AFFINE)), ValueError, "is empty"),
     ],
-    ids=str,
 )
 def test_wrong_settings_are_named_before_anything_changes(arguments, error, words):
     img = volume()
