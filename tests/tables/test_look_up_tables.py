@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 
 from brainsieve.atlas.region_table import region_table
+from brainsieve.maskers import NiftiLabelsMasker
 from brainsieve.tables import names_in_order, read_lut
 
 FREESURFER = """#$Id: FreeSurferColorLUT.txt $
@@ -198,3 +202,14 @@ def test_names_of_a_hundred_thousand_regions_cost_no_more_than_twice_fifty_thous
             region_table(np.arange(1, n + 1), 0, False, labels=names)
         counts.append(Counted.compared)
     assert counts[1] < 4 * counts[0] + 100
+
+
+def test_a_background_called_by_its_number_is_no_table_that_counts_from_zero():
+    values = np.zeros((4, 4, 4))
+    values[0], values[1] = 1, 2
+    img = nib.Nifti1Image(values.astype("u1"), np.eye(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NiftiLabelsMasker(img, lut=pd.DataFrame({"index": [0, 1, 2], "name": ["0", "V1", "V2"]})).fit()
+    with pytest.warns(UserWarning, match="Does the table count from 0"):
+        NiftiLabelsMasker(img, lut=pd.DataFrame({"index": [0, 1, 2], "name": ["V1", "V2", "V3"]})).fit()

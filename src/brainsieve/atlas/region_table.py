@@ -128,7 +128,7 @@ def _from_lut(ids: NDArray, given: pd.DataFrame) -> pd.DataFrame:
 def _warn_of_shift(ids: NDArray, given: pd.DataFrame) -> None:
     """Suspect aloud a table that counts regions from 0 where the image counts from 1."""
     at_zero = given["name"][given["index"] == 0].tolist()
-    if not at_zero or calls_no_region(at_zero[0]):
+    if not at_zero or calls_no_region(at_zero[0]) or at_zero[0].strip() == "0":  # no name but its number
         return
     warn(
         f"lut calls 0 {at_zero[0]!r}, but 0 is the background of labels_img, whose ids run from {ids.min()} to "
