@@ -7,10 +7,13 @@ import pkgutil
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import brainsieve
+
+API = Path(__file__).parents[1] / "docs" / "api.md"
 
 HEAVY = (
     "pandas",
@@ -72,6 +75,41 @@ def test_every_module_imports_and_says_what_it_owns(name):
     assert len(module.__doc__.strip().splitlines()[0]) > 10
     missing = [public for public in getattr(module, "__all__", []) if not hasattr(module, public)]
     assert missing == []
+
+
+# What the pages of the API document, and what `brainsieve` lists.
+MODULES = [
+    m.name for m in pkgutil.walk_packages(brainsieve.__path__, "brainsieve.") if "__main__" not in m.name
+]
+DOCUMENTED = re.findall(r"^::: (brainsieve\.\S+)$", API.read_text(), re.MULTILINE)
+PUBLIC = sorted({f"brainsieve.{name}" for name in brainsieve._SUBMODULES} | set(DOCUMENTED) & set(MODULES))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_module_lists_its_public_names_only(name):
+    module = importlib.import_module(name)
+    assert dir(module) == sorted(set(module.__all__))
+    assert not [each for each in dir(module) if each.startswith("_")]
+    foreign = [
+        each
+        for each in dir(module)
+        if not getattr(getattr(module, each), "__module__", name).startswith("brainsieve")
+    ]
+    assert foreign == []
+
+
+def test_the_public_modules_are_those_of_the_pages():
+    assert {"brainsieve.interfaces.fsl", "brainsieve.maskers", "brainsieve.exceptions"} < set(PUBLIC)
+
+
+def test_importing_the_interfaces_gives_its_three_modules():
+    code = (
+        "import brainsieve.interfaces as i\n"
+        "i.fmriprep.load_confounds, i.bids.get_bids_files, i.fsl.get_design_from_fslmat\n"
+        "print(*dir(i))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["bids", "fmriprep", "fsl"]
 
 
 def test_version_is_one_of_pep_440():

@@ -4,6 +4,24 @@ They call `Exception.__init__` by name: `accelerate` puts nilearn's classes amon
 other arguments.
 """
 
+from __future__ import annotations
+
+__all__ = [
+    "AllVolumesRemovedError",
+    "BoundingBoxError",
+    "CorruptImageError",
+    "DimensionError",
+    "MaskWarning",
+    "MeshDimensionError",
+    "MissingFileError",
+    "NoImageError",
+    "NotImplementedWarning",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Shared(Exception):  # noqa: N818
     """Those that nilearn has too.

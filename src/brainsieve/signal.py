@@ -26,6 +26,10 @@ from brainsieve.tables import read_confounds
 __all__ = ["butterworth", "clean", "create_cosine_drift", "high_variance_confounds", "standardize_signal"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def clean(
     signals: Any,
     runs: Any = None,

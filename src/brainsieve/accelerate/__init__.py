@@ -15,6 +15,11 @@ from typing import Any
 
 __all__ = ["accelerated", "install", "is_installed", "report", "uninstall"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Releases whose behaviour was compared with ours; with others numbers could change in silence.
 TESTED = "0.14"
 

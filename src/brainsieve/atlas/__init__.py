@@ -13,3 +13,7 @@ from brainsieve.atlas.points import Points
 from brainsieve.atlas.spheres import Spheres
 
 __all__ = ["Atlas", "Labels", "Maps", "Mask", "Placed", "Points", "Spheres", "moved"]
+
+
+def __dir__() -> list[str]:
+    return __all__

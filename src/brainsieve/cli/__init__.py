@@ -13,6 +13,11 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 DONE, FAILED, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 

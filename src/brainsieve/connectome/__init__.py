@@ -22,3 +22,7 @@ __all__ = [
     "sym_matrix_to_vec",
     "vec_to_sym_matrix",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -28,3 +28,7 @@ __all__ = [
     "load_mni152_wm_mask",
     "load_mni152_wm_template",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

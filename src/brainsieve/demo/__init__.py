@@ -37,6 +37,10 @@ PICTURES = ("atlas.png", "timeseries.png", "correlation.png")
 __all__ = ["run_demo"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def run_demo(folder: str | os.PathLike = "brainsieve-demo", quiet: bool = False) -> Path:
     """Extract ten regions from the bundled run, clean them, and write tables and pictures.
 

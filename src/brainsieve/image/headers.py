@@ -74,8 +74,9 @@ def value_range_of(data: NDArray) -> tuple[float, float]:
     """Smallest and largest finite value; (0, 0) where there is none."""
     if not data.size or data.dtype.kind not in "iuf":
         return 0.0, 0.0
-    # As it lies in memory: for arrays that are contiguous, no copy.
-    flat = data.ravel(order="K")
+    # Masked arrays (nilearn's plots make them of its template) are ranged by what is not masked; their methods
+    # know no `initial`. Others as they lie in memory: for arrays that are contiguous, no copy.
+    flat = data.compressed() if isinstance(data, np.ma.MaskedArray) else data.ravel(order="K")
     low, high = np.inf, -np.inf
     for start in range(0, flat.size, RANGE_AT_ONCE):
         part = flat[start : start + RANGE_AT_ONCE]

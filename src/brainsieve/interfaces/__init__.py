@@ -3,3 +3,7 @@
 from brainsieve.interfaces import bids, fmriprep, fsl
 
 __all__ = ["bids", "fmriprep", "fsl"]
+
+
+def __dir__() -> list[str]:
+    return __all__

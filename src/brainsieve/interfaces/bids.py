@@ -14,6 +14,10 @@ from typing import TypedDict
 __all__ = ["BidsName", "get_bids_files", "parse_bids_filename"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class BidsName(TypedDict):
     """The parts of a BIDS file name."""
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["get_design_from_fslmat"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def get_design_from_fslmat(
     fsl_design_matrix_path: str | os.PathLike[str], column_names: Sequence[str] | None = None
 ) -> pd.DataFrame:

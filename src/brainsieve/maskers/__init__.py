@@ -39,3 +39,7 @@ __all__ = [
     "SurfaceMapsMasker",
     "SurfaceMasker",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

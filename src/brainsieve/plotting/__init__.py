@@ -4,3 +4,7 @@ from brainsieve.plotting.canvases import Canvas, GrayordinateCanvas, SurfaceCanv
 from brainsieve.plotting.layers import Layer
 
 __all__ = ["Canvas", "GrayordinateCanvas", "Layer", "SurfaceCanvas", "VolumeCanvas"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -32,3 +32,7 @@ __all__ = [
     "to_cifti",
     "vol_to_surf",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

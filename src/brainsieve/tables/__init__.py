@@ -19,3 +19,7 @@ __all__ = [
     "read_sample_mask",
     "read_table",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

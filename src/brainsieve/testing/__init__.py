@@ -19,3 +19,7 @@ from brainsieve.testing.operators import OperatorContract, check_operator
 from brainsieve.testing.sources import SourceContract
 
 __all__ = ["AtlasContract", "DomainContract", "OperatorContract", "SourceContract", "check_operator"]
+
+
+def __dir__() -> list[str]:
+    return __all__

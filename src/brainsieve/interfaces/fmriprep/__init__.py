@@ -13,3 +13,7 @@ from brainsieve.interfaces.fmriprep.confounds import load_confounds
 from brainsieve.interfaces.fmriprep.strategy import load_confounds_strategy
 
 __all__ = ["load_confounds", "load_confounds_strategy"]
+
+
+def __dir__() -> list[str]:
+    return __all__
