@@ -46,7 +46,7 @@ def install() -> list[str]:
         If nilearn is not installed, or of a version that was not tested.
     """
     if _exchanged:
-        return report()["replaced"]
+        return _replaced()
     try:
         import nilearn
     except ImportError:
@@ -65,7 +65,7 @@ def install() -> list[str]:
             _exchange_in(vars(module), {key: new for key, new in exchange.items() if key not in kept})
     _derive_exceptions()
     _exchanged.append(({"originals": keep_alive}, "originals", keep_alive))
-    return report()["replaced"]
+    return _replaced()
 
 
 def uninstall() -> None:
@@ -100,21 +100,42 @@ def report() -> dict[str, Any]:
     Returns
     -------
     report : dict
-        ``replaced`` and ``kept``: sorted lists of names; ``times``: dict of name to (seconds, calls).
+        ``replaced`` and ``kept``: sorted lists of names; ``times``: dict of name to (seconds, calls); ``held``:
+        while installed, dict of places that still hold nilearn's own to what they hold. Such are names of libraries
+        that were imported before `install`, tables, default arguments and `functools.partial` anywhere, and
+        classes that derive from nilearn's: what they do stays nilearn's. Import such libraries after `install`.
     """
     import importlib
 
-    from brainsieve.accelerate import stand_ins
+    from brainsieve.accelerate import references, stand_ins
 
-    replaced = [f"maskers.{name}" for name in stand_ins.MASKERS]
-    replaced += [f"{module}.{name}" for module, name in stand_ins.functions()]
+    replaced = _replaced()
     kept = []
     for module_name in ("maskers", *stand_ins.FUNCTION_MODULES):
         module = importlib.import_module(f"nilearn.{module_name}")
         names = (f"{module_name}.{name}" for name in getattr(module, "__all__", ()))
         kept += [name for name in names if name not in replaced]
     times = {name: (spent[0], int(spent[1])) for name, spent in stand_ins.TIMES.items()}
-    return {"replaced": sorted(replaced), "kept": sorted(kept), "times": times}
+    held = references.held(_originals()) if is_installed() else {}
+    return {"replaced": replaced, "kept": sorted(kept), "times": times, "held": held}
+
+
+def _replaced() -> list[str]:
+    return sorted(name for name, _ in _originals().values())
+
+
+def _originals() -> dict[int, tuple[str, Any]]:
+    """Nilearn's own, by identity, with the names that `report` gives them."""
+    from brainsieve.accelerate import stand_ins
+
+    classes = {
+        id(each._original): (f"maskers.{name}", each._original)  # type: ignore[attr-defined]
+        for name, each in stand_ins.classes().items()
+    }
+    functions = {
+        id(old): (f"{module}.{name}", old) for (module, name), (old, _) in stand_ins.functions().items()
+    }
+    return classes | functions
 
 
 def _refuse_untested(version: str) -> None:

@@ -31,13 +31,15 @@ def main() -> None:
         runpy.run_path(str(arguments.script), run_name="__main__")
     finally:
         if arguments.verbose:
-            print_times()
+            print_report()
 
 
-def print_times() -> None:
-    times = report()["times"]
-    for name, (seconds, calls) in sorted(times.items(), key=lambda item: -item[1][0]):
+def print_report() -> None:
+    told = report()
+    for name, (seconds, calls) in sorted(told["times"].items(), key=lambda item: -item[1][0]):
         print(f"[accelerate] {name}: {seconds:.2f} s in {calls} calls", file=sys.stderr)
+    for place, name in told["held"].items():
+        print(f"[accelerate] {place} is still nilearn's {name}", file=sys.stderr)
 
 
 if __name__ == "__main__":
