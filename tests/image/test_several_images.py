@@ -379,3 +379,10 @@ def test_the_mean_of_a_glob_is_of_all_samples_and_that_of_a_list_of_images(tmp_p
         nib.save(nib.Nifti1Image(np.full((3, 3, 3, n_samples), value), AFFINE), path)
     assert array(image.mean_img(tmp_path / "run-*.nii")).max() == 7.5
     assert array(image.mean_img(paths)).max() == 5
+
+
+def test_a_file_whose_name_does_not_fit_its_content_is_loaded(tmp_path):
+    values = np.random.default_rng(0).normal(size=(4, 5, 6)).astype("f4")
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "right.nii.gz")
+    wrong = (tmp_path / "right.nii.gz").rename(tmp_path / "wrong.nii")
+    np.testing.assert_array_equal(np.asarray(image.load_img(wrong).dataobj), values)

@@ -85,7 +85,9 @@ def _before(arguments: argparse.Namespace) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"brainsieve: error: {message}", file=sys.stderr)
+    from brainsieve.cli.console import tell
+
+    tell(f"brainsieve: error: {message}")
     return code
 
 

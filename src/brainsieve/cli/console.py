@@ -100,19 +100,26 @@ class Console:
     def bar(self, text: str) -> None:
         """Draw over the current line."""
         width = shutil.get_terminal_size().columns
-        print(f"\r{text[: width - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        tell(f"\r{text[: width - 1]}\x1b[K", end="")
         self._open_bar = True
 
     def _line(self, text: str) -> None:
         if self._open_bar:
-            print("\r\x1b[K", end="", file=sys.stderr)
+            tell("\r\x1b[K", end="")
             self._open_bar = False
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def close_bar(self) -> None:
         if self._open_bar:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            tell("\r\x1b[K", end="")
             self._open_bar = False
+
+
+def tell(text: str, end: str = "\n") -> None:
+    """Write to the terminal what it can show; names that are no text in its encoding are escaped."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    print(shown, end=end, file=sys.stderr, flush=True)
 
 
 class Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import nibabel as nib
@@ -154,7 +155,9 @@ def load_img(img: ImagesLike, wildcards: bool = True, dtype: DTypeLike | str | N
         return check_niimg(img, dtype=dtype, wildcards=wildcards)  # type: ignore[arg-type]
     path = getattr(source, "path", None)
     if dtype is None and is_one_image(img) and path is not None and getattr(source, "is_local", False):
-        return nib.load(path, mmap=False)  # a mapped file that is cut later kills the interpreter
+        # A file whose name does not fit its content is known to our readers only: its data are read now.
+        with suppress(nib.filebasedimages.ImageFileError):
+            return nib.load(path, mmap=False)  # a mapped file that is cut later kills the interpreter
     return loaded(source, form, dtype)
 
 
