@@ -225,3 +225,26 @@ def test_a_masker_that_the_host_fitted_before_is_unpickled_fitted(run):
             mine = pickle.loads(pickle.dumps(nilearn.maskers.NiftiMasker(mask).fit()))
             assert isinstance(mine, brainsieve.maskers.NiftiMasker)
             np.testing.assert_allclose(mine.transform(img), expected)
+
+
+def test_no_class_of_the_host_that_is_imported_later_derives_from_ours():
+    code = """
+import importlib, pkgutil, sys, warnings
+warnings.simplefilter("ignore")
+from brainsieve.accelerate import install, stand_ins
+install()
+import nilearn
+for each in pkgutil.walk_packages(nilearn.__path__, "nilearn."):
+    if ".tests" not in each.name and "conftest" not in each.name:
+        try:
+            importlib.import_module(each.name)
+        except ImportError:
+            pass
+ours = tuple(stand_ins.classes().values())
+modules = [m for n, m in list(sys.modules.items()) if n.startswith("nilearn")]
+made = {c for m in modules for c in vars(m).values() if isinstance(c, type) and c.__module__.startswith("nilearn")}
+print(sorted(c.__name__ for c in made if any(base in c.__mro__ for base in ours)))
+print("RegionExtractor" in {c.__name__ for c in made})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[]", "True"]

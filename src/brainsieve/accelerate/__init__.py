@@ -7,6 +7,7 @@ stand-ins of ours; what we do not have stays nilearn's.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def install() -> list[str]:
             "brainsieve.accelerate needs nilearn, which is not installed: there is nothing to accelerate."
         ) from None
     _refuse_untested(nilearn.__version__)
+    # Holds a class that derives from nilearn's maskers (test: every module of nilearn). Imported later, it would derive
+    # from ours, whose private methods are others.
+    importlib.import_module("nilearn.regions")
     from brainsieve.accelerate import stand_ins
 
     stand_ins.TIMES.clear()
@@ -105,8 +109,6 @@ def report() -> dict[str, Any]:
         that were imported before `install`, tables, default arguments and `functools.partial` anywhere, and
         classes that derive from nilearn's: what they do stays nilearn's. Import such libraries after `install`.
     """
-    import importlib
-
     from brainsieve.accelerate import references, stand_ins
 
     replaced = _replaced()
