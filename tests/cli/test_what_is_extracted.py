@@ -62,6 +62,15 @@ def test_seeds_give_the_means_around_them_under_their_names(tmp_path, extract):
     assert [column["name"] for column in made["columns"]] == written.columns.tolist()
 
 
+@pytest.mark.parametrize("names", [("NA", "001", "None"), ("007", "1.10", "2e3"), ("null", "nan", "1")])
+@pytest.mark.parametrize("column", ["name", "Label"])
+def test_names_of_seeds_are_text_as_they_are_written(tmp_path, extract, names, column):
+    rows = [f"{x}\t{y}\t{z}\t{name}\n" for (x, y, z), name in zip(SEEDS, names, strict=True)]
+    (tmp_path / "seeds.tsv").write_text(f"x\ty\tz\t{column}\n" + "".join(rows))
+    assert extract("--seeds", tmp_path / "seeds.tsv", "-o", tmp_path / "out.tsv", atlas=None) == 0
+    assert (tmp_path / "out.tsv").read_text().split("\n")[0].split("\t") == list(names)
+
+
 def test_seeds_without_a_header_and_without_a_radius_are_the_nearest_voxels(tmp_path, extract):
     np.savetxt(tmp_path / "seeds.csv", SEEDS, delimiter=",")
     code = extract("--seeds", tmp_path / "seeds.csv", "-o", tmp_path / "out.tsv", atlas=None)

@@ -29,6 +29,7 @@ from brainsieve.table_files import distinct
 from brainsieve.tables import read_lut, read_table
 
 COORDINATES = ("x", "y", "z")
+NAMES = ("name", "label")  # of seeds, the first that the table has
 # What an atlas must be for a run, in files: by kinds of (run, atlas).
 FITTING_ATLAS = {
     "volumes": "a volume atlas (.nii.gz)",
@@ -289,7 +290,7 @@ def read_seeds(path: str) -> tuple[list[tuple[float, float, float]], list[str]]:
     ValueError
         If a column is missing, or a coordinate is no finite number.
     """
-    table = read_table(path)
+    table = read_table(path, as_text=NAMES)
     columns = {str(column).strip().lower(): column for column in table.columns}
     if all(not isinstance(column, str) for column in table.columns) and len(table.columns) == 3:
         columns = dict(zip(COORDINATES, table.columns, strict=True))
@@ -309,11 +310,11 @@ def read_seeds(path: str) -> tuple[list[tuple[float, float, float]], list[str]]:
         raise ValueError(f"--seeds: {path!r} has no number for {COORDINATES[axis]} in row {row}.")
     if not len(values):
         raise ValueError(f"--seeds: {path!r} has no rows.")
-    named = columns.get("name", columns.get("label"))
+    named = next((columns[name] for name in NAMES if name in columns), None)
     names = (
         [f"seed-{number}" for number in range(1, len(values) + 1)]
         if named is None
-        else [str(name) for name in table[named]]
+        else [str(name).strip() for name in table[named]]
     )
     return [(float(x), float(y), float(z)) for x, y, z in values], names
 

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,9 @@ class Cells:
         return len(self.rows[0]) if self.rows else 0
 
 
-def read_table(path: str | os.PathLike[str], n_rows: int | None = None) -> pd.DataFrame:
+def read_table(
+    path: str | os.PathLike[str], n_rows: int | None = None, *, as_text: Collection[str] = ()
+) -> pd.DataFrame:
     """A text table of numbers, with or without header.
 
     Parameters
@@ -70,6 +72,8 @@ def read_table(path: str | os.PathLike[str], n_rows: int | None = None) -> pd.Da
         begin with ``#`` are left out, and so is an index that pandas wrote without a name.
     n_rows : int, optional
         Rows that are expected: tells whether a first row 0, 1, 2, … is a header that pandas wrote.
+    as_text : collection of str, optional
+        Columns, in lower case, whose cells stay as they are written: a name may be ``001`` or ``NA``.
 
     Returns
     -------
@@ -90,7 +94,8 @@ def read_table(path: str | os.PathLike[str], n_rows: int | None = None) -> pd.Da
     while header is not None and header[0].strip().lower() in INDEX_NAMES and _is_index(header, columns[0]):
         header, columns = header[1:], columns[1:]
     names = range(len(columns)) if header is None else _told_apart([name.strip() for name in header])
-    made = {number: pd.Series(_numbers_or_text(column)) for number, column in enumerate(columns)}
+    cast = [list if str(name).lower() in as_text else _numbers_or_text for name in names]
+    made = {number: pd.Series(cast[number](column)) for number, column in enumerate(columns)}
     return pd.DataFrame(made, index=range(len(rows))).set_axis(pd.Index(list(names)), axis="columns")
 
 
