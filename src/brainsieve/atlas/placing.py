@@ -36,6 +36,11 @@ def moved(values: NDArray, origin: Domain, domain: Domain, outside: float) -> ND
     """
     if origin == domain:
         return values
+    if isinstance(origin, VoxelGrid) and isinstance(domain, VoxelGrid) and values.dtype.itemsize <= 2:
+        # Exact in float32, and a fifth of the memory that numbers take: fine atlases have 9 million voxels.
+        shifted = values.astype(np.float32) - np.float32(outside)
+        nearest = resample(origin, domain, "nearest").forward(shifted[None])[0]
+        return (nearest + np.float32(outside)).astype(values.dtype)
     numbers = numbers_in(origin, domain)
     inside = numbers >= 0
     found = np.full(domain.n_points, outside, dtype=values.dtype)

@@ -93,7 +93,12 @@ class PlacedPoints(Placed):
         return None
 
     def back(self, signals: NDArray, dtype: Any) -> NDArray:
-        values = np.zeros((*signals.shape[:-1], self.domain.n_points), dtype=dtype)
+        n_points = self.domain.n_points
+        if signals.dtype == dtype and np.array_equal(self.points, np.arange(n_points)) and not len(self.lost):
+            return signals  # all points in their order, as CIFTI has them: no copy of half a gigabyte
+        # In the order of the signals: series that lie together are written together.
+        order = "F" if signals.ndim == 2 and signals.flags.f_contiguous else "C"
+        values = np.zeros((*signals.shape[:-1], n_points), dtype=dtype, order=order)
         values[..., self.points] = signals[..., self.columns] if len(self.lost) else signals
         return values
 

@@ -61,9 +61,11 @@ def read_label_table(path: Path | Sequence[Path] | Mapping[str, Path]) -> pd.Dat
 
 def table_of_rows(rows: Sequence[Row]) -> pd.DataFrame | None:
     """Rows of a file's own table as a data frame; None where there are none."""
-    import pandas as pd
+    if not rows:
+        return None
+    import pandas as pd  # half a second, for files that have a table only
 
-    return pd.DataFrame(rows, columns=["index", "name", "color"]) if rows else None
+    return pd.DataFrame(rows, columns=["index", "name", "color"])
 
 
 def _table_of_file(path: Path) -> pd.DataFrame:
