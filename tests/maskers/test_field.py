@@ -517,3 +517,12 @@ def test_a_report_draws_no_structures_that_are_left_out(structures, n_pictures, 
     masker = CiftiMasker(structures=structures).fit(run)
     # Without meshes the hemispheres are not drawn; the subcortex is, where it is a part.
     assert masker.generate_report().html.count("data:image/png") == n_pictures
+
+
+@pytest.mark.parametrize("as_path", [True, False])
+def test_a_run_that_is_its_own_atlas_is_told_of(tmp_path, as_path):
+    run = nib.Nifti1Image(np.random.default_rng(0).normal(size=(4, 4, 4, 3)).astype("f4"), np.eye(4))
+    nib.save(run, tmp_path / "run.nii")
+    given = (str(tmp_path / "run.nii"), tmp_path / "." / "run.nii") if as_path else (run, run)
+    with pytest.warns(UserWarning, match="maps_img is the image itself"):
+        NiftiMapsMasker(given[0], reports=False).fit(given[1])

@@ -21,6 +21,7 @@ from brainsieve.maskers.base import MaskerContract
 from brainsieve.maskers.cifti import CiftiLabelsMasker, CiftiMapsMasker
 from brainsieve.maskers.labels import NiftiLabelsMasker
 from brainsieve.maskers.maps import NiftiMapsMasker
+from brainsieve.maskers.output import is_one_file
 from brainsieve.maskers.surface import SurfaceLabelsMasker, SurfaceMapsMasker
 from brainsieve.surface.images import PolyData, SurfaceImage, label_tables_of
 from brainsieve.surface.label_tables import joined_tables
@@ -212,9 +213,7 @@ def masker_for(
 
 def refuse_run_as_atlas(atlas: Any, opened: Source, imgs: Any) -> None:
     """Raise ValueError where the atlas is the run itself: its volumes would be taken as maps."""
-    paths = [os.path.realpath(img) for img in (atlas, imgs) if isinstance(img, str | os.PathLike)]
-    is_same = atlas is imgs or (len(paths) == 2 and paths[0] == paths[1])
-    if is_same and opened.n_samples > 1:
+    if is_one_file(atlas, imgs) and opened.n_samples > 1:
         raise ValueError(
             f"The atlas is the run itself ({opened.name}, {opened.n_samples} samples): give the image of regions (one "
             "map of labels) or of maps that goes with it."

@@ -32,7 +32,7 @@ from brainsieve.maskers.documented import documented
 from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, given_parameters
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.operators import MaskerOperator
-from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype
+from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype, is_one_file
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import has_data, run_fitted
 from brainsieve.tables import read_confounds
@@ -118,6 +118,7 @@ class FrozenMasker(MaskerContract):
                 self.clean_args_ = dict(self.clean_args or {})
                 self._memory_level = effective_level(self.memory, self.memory_level)
                 self.memory_ = memory_for(self.memory, self.verbose)
+                self._warn_of_run_as_atlas(imgs)
                 compiled = self._compiled(imgs)
                 self._report_background = self._middle_volume(imgs, compiled) if self.reports else None
             # Each once, as they are for the reader of a report.
@@ -128,6 +129,16 @@ class FrozenMasker(MaskerContract):
         self._fitted = compiled
         log(self.verbose, 1, f"{type(self).__name__}: fitted, {compiled.n_features} columns.")
         return self
+
+    def _warn_of_run_as_atlas(self, imgs: Any) -> None:
+        """Say so where the image is its own atlas: its volumes are taken as maps then."""
+        for name in ("labels_img", "maps_img"):
+            atlas = getattr(self, name, None)
+            if imgs is not None and is_one_file(atlas, imgs):
+                warn(
+                    f"{name} is the image itself: a run that is its own atlas gives columns without meaning. Give the "
+                    "image of regions or maps that goes with it."
+                )
 
     def _forget(self) -> None:
         """Take away what an earlier fit left; what a subclass set is its own."""

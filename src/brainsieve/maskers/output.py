@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -173,6 +174,12 @@ def inverse_dtype(dtype: Any, signals: NDArray, name: str) -> np.dtype:
             f"{name} is int64, which few programs read from images; the image is int32 where its values fit."
         )
     return signals.dtype if signals.dtype != np.float16 else np.dtype(np.float32)
+
+
+def is_one_file(one: Any, other: Any) -> bool:
+    """Whether two images are the same object, or paths of one file."""
+    paths = [os.path.realpath(img) for img in (one, other) if isinstance(img, str | os.PathLike)]
+    return one is other or (len(paths) == 2 and paths[0] == paths[1])
 
 
 def as_numbers(values: NDArray, name: str) -> NDArray:
