@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ class PlacedPoints(Placed):
         if signals.dtype == dtype and np.array_equal(self.points, np.arange(n_points)) and not len(self.lost):
             return signals  # all points in their order, as CIFTI has them: no copy of half a gigabyte
         # In the order of the signals: series that lie together are written together.
-        order = "F" if signals.ndim == 2 and signals.flags.f_contiguous else "C"
+        order: Literal["F", "C"] = "F" if signals.ndim == 2 and signals.flags.f_contiguous else "C"
         values = np.zeros((*signals.shape[:-1], n_points), dtype=dtype, order=order)
         values[..., self.points] = signals[..., self.columns] if len(self.lost) else signals
         return values
