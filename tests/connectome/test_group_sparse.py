@@ -203,3 +203,15 @@ def test_wrong_input_is_named():
         GroupSparseCovarianceCV(alphas="auto").fit(group())
     with pytest.warns(UserWarning, match="did not reach tol=0.001 in 1 sweeps"):
         group_sparse_covariance(group(), 0.01, max_iter=1)
+
+
+def test_a_cache_keeps_what_was_computed_and_tells_parameters_apart(tmp_path):
+    series = group()
+    made = GroupSparseCovariance(memory=str(tmp_path), memory_level=1)
+    first = made.fit(series).precisions_
+    assert any(tmp_path.rglob("*.pkl"))
+    assert_allclose(clone(made).fit(series).precisions_, first, rtol=0)
+    for other in (clone(made).set_params(alpha=0.2), clone(made).set_params(max_iter=1)):
+        assert np.abs(quiet(other.fit, series).precisions_ - first).max() > 1e-6
+    with pytest.warns(UserWarning, match="memory_level=1 is used"):
+        GroupSparseCovariance(memory=str(tmp_path)).fit(series)

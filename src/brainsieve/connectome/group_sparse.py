@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from brainsieve.caching import memory_for
+from brainsieve.caching import cached, digest, effective_level, memory_for
 from brainsieve.connectome.block_descent import descend, start
 from brainsieve.connectome.subjects import constant_features, read_subjects
 from brainsieve.logs import log, warn
+from brainsieve.maskers.declared import keep_parameters
 
 # Variances further from 1 than this are told of: alpha is in their units.
 FAR_FROM_ONE = 0.1
@@ -121,7 +122,7 @@ class GroupSparseCovariance(BaseEstimator):
     memory : path, joblib.Memory or None, default=None
         Where to cache the result.
     memory_level : int, default=0
-        Above 0, or where `memory` is given, results are cached.
+        Raised to 1 where `memory` is given; with a `joblib.Memory` without a place nothing is cached.
 
     Attributes
     ----------
@@ -143,12 +144,7 @@ class GroupSparseCovariance(BaseEstimator):
         memory: Any = None,
         memory_level: int = 0,
     ) -> None:
-        self.alpha = alpha
-        self.tol = tol
-        self.max_iter = max_iter
-        self.verbose = verbose
-        self.memory = memory
-        self.memory_level = memory_level
+        keep_parameters(self, locals())
 
     def fit(self, subjects: Any, y: None = None) -> GroupSparseCovariance:
         """Find the precisions.
@@ -170,9 +166,12 @@ class GroupSparseCovariance(BaseEstimator):
         """
         given = read_subjects(subjects, "subjects")
         memory = memory_for(self.memory, self.verbose)
-        compute = memory.cache(group_sparse_covariance, ignore=["verbose"])
-        covariances, precisions = compute(
-            list(given.series), self.alpha, max_iter=self.max_iter, tol=self.tol, verbose=self.verbose
+        series, options = list(given.series), {"max_iter": self.max_iter, "tol": self.tol}
+        covariances, precisions = cached(
+            memory,
+            effective_level(self.memory, self.memory_level),
+            lambda: digest("group_sparse_covariance", series, self.alpha, options),
+            lambda: group_sparse_covariance(series, self.alpha, **options, verbose=self.verbose),
         )
         self.memory_ = memory
         self.covariances_, self.precisions_ = covariances, precisions

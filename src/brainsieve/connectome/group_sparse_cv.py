@@ -25,6 +25,7 @@ from brainsieve.connectome.group_sparse import (
 )
 from brainsieve.connectome.subjects import read_subjects
 from brainsieve.logs import log
+from brainsieve.maskers.declared import keep_parameters
 
 # A grid made from a number goes down to this share of the largest alpha that makes a difference.
 LOWEST_SHARE = 0.01
@@ -127,17 +128,7 @@ class GroupSparseCovarianceCV(BaseEstimator):
         debug: bool = False,
         early_stopping: bool = True,
     ) -> None:
-        self.alphas = alphas
-        self.n_refinements = n_refinements
-        self.cv = cv
-        self.tol_cv = tol_cv
-        self.max_iter_cv = max_iter_cv
-        self.tol = tol
-        self.max_iter = max_iter
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-        self.debug = debug
-        self.early_stopping = early_stopping
+        keep_parameters(self, locals())
 
     def fit(self, subjects: Any, y: None = None) -> GroupSparseCovarianceCV:
         """Choose alpha, and find the precisions.

@@ -15,6 +15,7 @@ from brainsieve.connectome.symmetric import cov_to_corr, prec_to_partial, sym_ma
 from brainsieve.connectome.tangent import from_tangent, geometric_mean, of_eigenvalues, whitened_logs
 from brainsieve.engine.threads import single_threaded_blas
 from brainsieve.logs import log, warn
+from brainsieve.maskers.declared import keep_parameters
 from brainsieve.maskers.output import as_container
 from brainsieve.signal import clean, standardize_signal
 
@@ -86,13 +87,7 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         verbose: int = 0,
         keep_mean: bool = False,
     ) -> None:
-        self.cov_estimator = cov_estimator
-        self.kind = kind
-        self.vectorize = vectorize
-        self.discard_diagonal = discard_diagonal
-        self.standardize = standardize
-        self.verbose = verbose
-        self.keep_mean = keep_mean
+        keep_parameters(self, locals())
 
     # -- fit and transform -----------------------------------------------------------------------------
 

@@ -395,9 +395,14 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
         # What the user gives comes first, then the label table of the file.
         lut = table if self.labels is None and self.lut is None else self.lut
         atlas, values = self._labels_of(values, domain, lut, background)
-        frozen = self._frozen_on(atlas, domain, own_name, imgs)
-        self.labels_img_ = frozen.kind.image(values, domain)
-        return frozen
+        # As they are now. Their image is made when it is asked for: its header takes longer than the parcels.
+        self._label_values = values.copy()
+        return self._frozen_on(atlas, domain, own_name, imgs)
+
+    @fitted
+    def labels_img_(self) -> Any:
+        """Image of the labels, as they were given."""
+        return self._fitted.kind.image(self._label_values, self._fitted.home)
 
     def _values_of_file(self, img: Any) -> tuple[NDArray, float, Domain, Any, str]:
         """Values of a file, the background, their domain, the file's label table, and what messages call it."""

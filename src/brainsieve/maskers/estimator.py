@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # What `fit` sets, beside the attributes that are `fitted`.
 SET_BY_FIT = (
     *("_fitted", "_memory_level", "_fit_warnings", "_report_background"),
-    *("clean_args_", "memory_", "affine_", "labels_img_", "maps_img_"),
+    *("clean_args_", "memory_", "affine_", "labels_img_", "maps_img_", "_label_values"),
 )
 
 
