@@ -14,6 +14,7 @@ _SUBMODULES = (
     "accelerate",
     "datasets",
     "exceptions",
+    "glm",
     "image",
     "interfaces",
     "maskers",
