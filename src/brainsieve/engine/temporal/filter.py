@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from brainsieve.checks import a_count, a_number
 from brainsieve.engine.temporal.settings import CleaningSettings
@@ -61,6 +60,8 @@ def butterworth_sections(
         band, kind = low, "lowpass"
     else:
         band, kind = (high, low), "bandpass"
+    from scipy.signal import butter  # a fifth of a second, for those who filter
+
     return np.asarray(butter(order, band, kind, output="sos", fs=sampling_rate))
 
 
@@ -109,6 +110,8 @@ def filtered(
     ----------
     series : array of shape (n_samples, n_series)
     """
+    from scipy.signal import sosfiltfilt
+
     # Contiguous in time: down strided columns the recursion takes thirty times as long.
     rows = np.ascontiguousarray(series.T, dtype=np.float64)
     options = {} if padtype is None else {"padlen": padlen}
