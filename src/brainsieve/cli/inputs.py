@@ -14,7 +14,6 @@ from brainsieve.cli.arguments import UsageError
 from brainsieve.engine.files import regular_file
 from brainsieve.engine.source.remote import is_url
 from brainsieve.exceptions import MissingFileError
-from brainsieve.logs import warn
 from brainsieve.maskers.choosing import pair_of, surface_files
 from brainsieve.provenance import file_record
 
@@ -27,7 +26,6 @@ IMAGE_SUFFIXES = tuple(
 GLOB_CHARACTERS = "*?["
 # A text with more characters is a list of volumes: names of files are no longer than this on any system.
 LONGEST_NAME = 255
-SPACE = re.compile(r"(?:^|_)space-([A-Za-z0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -195,16 +193,6 @@ def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return os.path.realpath(one) == os.path.realpath(other) if "\0" not in one + other else one == other
-
-
-def warn_of_other_space(run: str, option: str, path: str) -> None:
-    """Warn where the names of two files tell different spaces: a grid in common says nothing of that."""
-    spaces = [SPACE.search(os.path.basename(name.split(",")[0])) for name in (run, path)]
-    if spaces[0] and spaces[1] and spaces[0][1] != spaces[1][1]:
-        warn(
-            f"{option} {os.path.basename(path)} is in the space {spaces[1][1]}, the run in {spaces[0][1]} by "
-            "their names; regions of one do not lie where those of the other do."
-        )
 
 
 def input_records(arguments: argparse.Namespace, job: Job) -> dict[str, list[dict[str, Any]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from brainsieve.cli.arguments import UsageError
-from brainsieve.cli.inputs import mesh_files, short_name, warn_of_other_space
+from brainsieve.cli.inputs import mesh_files, short_name
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import Source
 from brainsieve.maskers import CiftiMasker, NiftiMasker, NiftiSpheresMasker
@@ -120,9 +119,7 @@ def open_run(arguments: argparse.Namespace, run: str) -> Source:
         if kind_of(source) == "volumes":
             raise UsageError("--surfaces goes with runs on surfaces and CIFTI files; the run is a volume.")
         return source
-    source = open_surface(_on_meshes(arguments, image))
-    source.name = os.path.basename(run.split(",")[0])
-    return source
+    return open_surface(_on_meshes(arguments, image))
 
 
 def _on_meshes(arguments: argparse.Namespace, image: Any) -> SurfaceImage:
@@ -137,11 +134,6 @@ def targets_of(
     arguments: argparse.Namespace, wanted: Sequence[Wanted], source: Source, run: str, t_r: float | None
 ) -> list[Target]:
     """The fitted maskers of one run."""
-    for option, path in [("--atlas", each.path) for each in wanted if each.kind == "atlas"] + [
-        ("--mask", arguments.mask)
-    ]:
-        if path is not None:
-            warn_of_other_space(run, option, path)
     parameters = _parameters(arguments, source, t_r)
     make = {"atlas": _atlas_target, "seeds": _seeds_target, "voxels": _voxels_target}
     return [make[each.kind](each, arguments, source, run, dict(parameters)) for each in wanted]

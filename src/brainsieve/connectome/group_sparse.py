@@ -120,7 +120,7 @@ class GroupSparseCovariance(BaseEstimator):
         Sweeps over all rows.
     verbose : int, default=0
     memory : path, joblib.Memory or None, default=None
-        Where to cache the result.
+        Where to cache the result. The folder is trusted code (pickles): nobody else may write to it.
     memory_level : int, default=0
         Raised to 1 where `memory` is given; with a `joblib.Memory` without a place nothing is cached.
 

@@ -142,7 +142,8 @@ def concat_imgs(
     ensure_ndim : {3, 4}, optional
         Dimensions that each volume must have.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the result, if `memory_level` is above 0 and there is no `output_file`.
+        Where to cache the result, if `memory_level` is above 0 and there is no `output_file`. The folder is
+        trusted code (pickles): nobody else may write to it.
     memory_level : int, default=0
     auto_resample : bool, default=False
         Resample images on other grids to the first one's.

@@ -151,13 +151,16 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         imgs = as_images(imgs)
         if isinstance(imgs, Iterator):
             imgs = list(imgs)  # it is read twice
-        # For those who read it in `fit`: images beside a mask are no mistake here.
+        self._fit_to_transform(imgs, **({} if y is None else {"y": y}), **fit_params)
+        return self.transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+    def _fit_to_transform(self, imgs: Any, **fit_params: Any) -> Any:
+        """Fit to images that are transformed next: beside a mask they are no mistake, and `transform` tells of them."""
         self._in_fit_transform = True
         try:
-            self.fit(imgs, **({} if y is None else {"y": y}), **fit_params)
+            return self.fit(imgs, **fit_params)
         finally:
             del self._in_fit_transform
-        return self.transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def _transform_run(self, imgs: Any, confounds: Any, sample_mask: Any) -> Any:
         """One run: what `transform` does, and what Multi maskers do to each of theirs."""

@@ -64,10 +64,7 @@ def open_any(img: Any) -> Source:
         return open_cifti(img)
     surface = surface_of(img)
     if surface is not None:
-        source = open_surface(surface)
-        if not is_surface_image(img):
-            source.name = _name_of(img)
-        return source
+        return open_surface(surface)
     return open_source(img)
 
 
@@ -139,12 +136,6 @@ def pair_of(path: str) -> dict[str, str]:
     )
 
 
-def _name_of(img: Any) -> str:
-    if isinstance(img, str | os.PathLike):
-        return os.path.basename(os.fspath(img).split(",")[0])
-    return "the surface image"
-
-
 def kind_of(source: Source) -> str:
     """ "volumes", "surfaces" or "CIFTI"."""
     if isinstance(source.domain, VoxelGrid):
@@ -200,7 +191,8 @@ def masker_for(
         parameters = {**parameters, **(labels_only or {})}
     kind = kind_of(run)
     if kind == "volumes":
-        return (NiftiLabelsMasker if labels else NiftiMapsMasker)(atlas, **parameters).fit(imgs)
+        masker = (NiftiLabelsMasker if labels else NiftiMapsMasker)(atlas, **parameters)
+        return masker._fit_to_transform(imgs)
     if kind == "CIFTI":
         return (CiftiLabelsMasker if labels else CiftiMapsMasker)(atlas, **parameters).fit()
     image: Any = surface_of(atlas)

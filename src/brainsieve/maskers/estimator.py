@@ -35,6 +35,7 @@ from brainsieve.maskers.operators import MaskerOperator
 from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype, is_one_file
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import has_data, run_fitted
+from brainsieve.maskers.spaces import file_name_of, placed_files, told_of_mask, told_of_run
 from brainsieve.tables import read_confounds
 from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
@@ -120,9 +121,10 @@ class FrozenMasker(MaskerContract):
                 self.memory_ = memory_for(self.memory, self.verbose)
                 self._warn_of_run_as_atlas(imgs)
                 compiled = self._compiled(imgs)
+                strangers = self._warn_of_other_spaces(imgs, compiled)
                 self._report_background = self._middle_volume(imgs, compiled) if self.reports else None
             # Each once, as they are for the reader of a report.
-            self._fit_warnings = list(dict.fromkeys(message for message, _ in said))
+            self._fit_warnings = list(dict.fromkeys([*(message for message, _ in said), *strangers]))
         except BaseException:
             self._forget()
             raise
@@ -139,6 +141,15 @@ class FrozenMasker(MaskerContract):
                     f"{name} is the image itself: a run that is its own atlas gives columns without meaning. Give the "
                     "image of regions or maps that goes with it."
                 )
+
+    def _warn_of_other_spaces(self, imgs: Any, compiled: FittedMasker) -> list[str]:
+        """Tell of files of other spaces than the mask's, or than the image's if no `transform` comes that does."""
+        for message in told_of_mask(compiled.files):
+            warn(message)
+        of_run = told_of_run(file_name_of(imgs), compiled.files)
+        for message in [] if hasattr(self, "_in_fit_transform") else of_run:
+            warn(message)
+        return of_run
 
     def _forget(self) -> None:
         """Take away what an earlier fit left; what a subclass set is its own."""
@@ -185,6 +196,7 @@ class FrozenMasker(MaskerContract):
             column=self._column,
             given_as=given_parameters(parameters),
             one_grid=one_grid,
+            files=placed_files(parameters),
         )
 
     @fitted
@@ -225,6 +237,9 @@ class FrozenMasker(MaskerContract):
         """
         frozen = self._current()
         source = self._open(imgs)
+        # Not within `compute`: the names of files are no part of the key of what is cached.
+        for message in told_of_run(source.name, frozen.files):
+            warn(message)
 
         def compute() -> NDArray:
             log(self.verbose, 1, f"{type(self).__name__}: extracting from {source.name}.")
@@ -272,6 +287,8 @@ class FrozenMasker(MaskerContract):
         if block < 1:
             raise ValueError(f"block must be at least 1; {block} was given.")
         source = self._open(imgs)
+        for message in told_of_run(source.name, frozen.files):
+            warn(message)
         recipe = frozen.recipe_and_warnings(source.domain)
         if recipe.eigen is not None:
             raise ValueError("strategy='eigenvariate' needs the whole run; it cannot be streamed.")

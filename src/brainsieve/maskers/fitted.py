@@ -36,6 +36,7 @@ from brainsieve.maskers.declared import role_of
 from brainsieve.maskers.eigenvariate import Eigenvariates
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.recipe import Recipe
+from brainsieve.maskers.spaces import File
 
 # What `signals` have where no dtype is asked for, by the source and the atlas.
 NaturalDtype = Callable[[Source, Atlas], np.dtype]
@@ -123,6 +124,8 @@ class FittedMasker:
         The parameters that need another fit, as they were.
     one_grid : str or None
         Where images on other grids are refused: the parameter that the atlas was given as.
+    files : tuple of (str, str)
+        Parameters that were given as files, and the names of these.
     """
 
     name: str
@@ -136,6 +139,7 @@ class FittedMasker:
     column: str
     given_as: tuple[tuple[str, Any], ...]
     one_grid: str | None = None
+    files: tuple[File, ...] = ()
 
     # -- caches ----------------------------------------------------------------------------------------
 

@@ -10,12 +10,14 @@ from sklearn.exceptions import NotFittedError
 
 from brainsieve.engine.extract import Progress
 from brainsieve.engine.source.base import Source
+from brainsieve.logs import warn
 from brainsieve.maskers.base import MaskerContract
 from brainsieve.maskers.choosing import masker_for, open_any
 from brainsieve.maskers.estimator import FrozenMasker
 from brainsieve.maskers.output import as_container
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import run_fitted
+from brainsieve.maskers.spaces import told_of_run
 from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 
@@ -123,4 +125,6 @@ def run_maskers(
     frozen = [masker._current() for masker in maskers]
     for one in frozen:
         one.kind.check(source)
+    for message in told_of_run(source.name, [file for one in frozen for file in one.files]):
+        warn(message)
     return run_fitted(source, frozen, confounds, sample_mask, high_variance=True, progress=progress)

@@ -64,7 +64,7 @@ def compute_multi_epi_mask(
     exclude_zeros : bool, default=False
         Leave zeros out of the histogram.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the mask.
+        Where to cache the mask. The folder is trusted code (pickles): nobody else may write to it.
     verbose : int, default=0
         1 tells what is computed.
 
@@ -117,7 +117,7 @@ def compute_multi_background_mask(
     target_shape : array, tuple, default=None
         Grid to resample the mean to first.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the mask.
+        Where to cache the mask. The folder is trusted code (pickles): nobody else may write to it.
     verbose : int, default=0
         1 tells what is computed.
 
@@ -158,7 +158,7 @@ def compute_multi_brain_mask(
     opening : int or bool, default=2
         Iterations of morphological opening.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the mask.
+        Where to cache the mask. The folder is trusted code (pickles): nobody else may write to it.
     verbose : int, default=0
         1 tells what is computed.
     mask_type : {"whole-brain", "gm", "wm"}, default="whole-brain"

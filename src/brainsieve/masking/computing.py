@@ -61,7 +61,7 @@ def compute_epi_mask(
     target_affine, target_shape : array, tuple, optional
         Grid to resample the mean to first.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the mask.
+        Where to cache the mask. The folder is trusted code (pickles): nobody else may write to it.
     verbose : int, default=0
         1 tells what is computed.
 
@@ -165,7 +165,7 @@ def compute_background_mask(
     target_affine, target_shape : array, tuple, optional
         Grid to resample the mean to first.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the mask.
+        Where to cache the mask. The folder is trusted code (pickles): nobody else may write to it.
     verbose : int, default=0
         1 tells what is computed.
 
@@ -226,7 +226,7 @@ def compute_brain_mask(
     opening : int or bool, default=2
         Iterations of morphological opening.
     memory : path, joblib.Memory or None, default=None
-        Where to cache the mask.
+        Where to cache the mask. The folder is trusted code (pickles): nobody else may write to it.
     verbose : int, default=0
         1 tells what is computed.
     mask_type : {"whole-brain", "gm", "wm"}, default="whole-brain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,8 @@ class PolyData:
     label_tables : dict of str to pandas.DataFrame
         Of parts that were read from files with a table of labels (``.label.gii``, ``.annot``): it says what the
         background is.
+    files : dict of str to str
+        Names of the files that parts were read from; of several, the first.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class PolyData:
         given = {part: values for part, values in (("left", left), ("right", right)) if values is not None}
         self.parts: dict[str, NDArray] = {}
         self.label_tables: dict[str, pd.DataFrame] = {}
+        self.files = _files(given)
         for part, values in given.items():
             self.parts[part], table = _values(values, part, dtype)
             if table is not None:
@@ -119,9 +123,7 @@ class SurfaceImage:
     def __init__(self, mesh: Any, data: Any, dtype: DTypeLike | None = None) -> None:
         self.mesh = polymesh(mesh)
         self.data = _polydata(data, dtype, self.mesh)
-        names = {part: str(v) for part, v in data.items()} if isinstance(data, dict) else {}
-        files = {part: name for part, name in names.items() if os.path.exists(name)}
-        _refuse_other_mesh(self.mesh, self.data, files)
+        _refuse_other_mesh(self.mesh, self.data)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,6 +192,7 @@ def _polydata(data: Any, dtype: DTypeLike | None, mesh: PolyMesh) -> PolyData:
         }
         made = PolyData(**{part: values for part, (values, _) in read.items()})
         made.label_tables = {part: table for part, (_, table) in read.items() if table is not None}
+        made.files = _files(data)
         return made
     parts = getattr(data, "parts", None)
     if not isinstance(parts, dict):
@@ -200,8 +203,13 @@ def _polydata(data: Any, dtype: DTypeLike | None, mesh: PolyMesh) -> PolyData:
     if isinstance(data, PolyData) and dtype is None:
         return data
     made = PolyData(**{part: parts[part] for part in HEMISPHERES if part in parts}, dtype=dtype)
-    made.label_tables = dict(getattr(data, "label_tables", {}))
+    made.label_tables, made.files = label_tables_of(data), files_of(data)
     return made
+
+
+def _files(data: Mapping[str, Any]) -> dict[str, str]:
+    first = {part: own[0] if isinstance(own, list | tuple) and own else own for part, own in data.items()}
+    return {part: os.fspath(own) for part, own in first.items() if isinstance(own, str | os.PathLike)}
 
 
 def _refuse_unlike(parts: dict[str, NDArray]) -> None:
@@ -220,7 +228,7 @@ def _refuse_unlike(parts: dict[str, NDArray]) -> None:
         )
 
 
-def _refuse_other_mesh(mesh: PolyMesh, data: PolyData, files: dict[str, str]) -> None:
+def _refuse_other_mesh(mesh: PolyMesh, data: PolyData) -> None:
     if set(mesh.parts) != set(data.parts):
         raise MeshDimensionError(
             f"mesh has the parts {', '.join(mesh.parts)}, data {', '.join(data.parts)}; they must be the same."
@@ -228,7 +236,7 @@ def _refuse_other_mesh(mesh: PolyMesh, data: PolyData, files: dict[str, str]) ->
     for part, values in data.parts.items():
         n_vertices = mesh.parts[part].n_vertices
         if len(values) != n_vertices:
-            source = f" ({files[part]})" if part in files else ""
+            source = f" ({files_of(data)[part]})" if part in files_of(data) else ""
             raise MeshDimensionError(
                 f"The {part} hemisphere has values for {len(values)} vertices{source} and a mesh of {n_vertices}. "
                 "Are they of different densities, or the axes of the values swapped (vertices come first)?"
@@ -248,6 +256,11 @@ def vertices_of(image: Any) -> SurfaceVertices:
 def label_tables_of(image: Any) -> dict[str, pd.DataFrame]:
     """Tables of labels of the files that a surface image or its data were read from, by part."""
     return dict(getattr(getattr(image, "data", image), "label_tables", {}))
+
+
+def files_of(image: Any) -> dict[str, str]:
+    """Names of the files that a surface image or its data were read from, by part."""
+    return dict(getattr(getattr(image, "data", image), "files", {}))
 
 
 def image_on(domain: SurfaceVertices, mesh: PolyMesh | None, values: NDArray) -> Any:

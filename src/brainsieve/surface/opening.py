@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from brainsieve.engine.domain import Domain
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source.surface import SurfaceSource
 from brainsieve.exceptions import MeshDimensionError
-from brainsieve.surface.images import vertices_of
+from brainsieve.surface.images import files_of, vertices_of
 
 
 def open_surface(imgs: Any) -> SurfaceSource:
@@ -57,7 +58,8 @@ def _source_of(images: Sequence[Any], shape: tuple[int, ...]) -> SurfaceSource:
         refuse_other_vertices(vertices_of(img), domain, f"entry {i} of the list", "the first")
         data = getattr(img, "data", img)
         arrays.append(dict(data.parts))
-    return SurfaceSource(domain, arrays, is_single=len(shape) == 1)
+    names = [os.path.basename(file) for file in files_of(images[0]).values()]
+    return SurfaceSource(domain, arrays, len(shape) == 1, *names[:1])
 
 
 def refuse_other_vertices(domain: Domain, own: Domain, name: str, own_name: str) -> None:
