@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -13,7 +15,7 @@ from matplotlib.colors import to_rgb
 
 from brainsieve.plotting import GrayordinateCanvas, Layer, SurfaceCanvas, VolumeCanvas
 from brainsieve.plotting.layers import label_colours, limits_of, paint_of
-from brainsieve.plotting.slices import PLANES, canonical
+from brainsieve.plotting.slices import canonical
 from brainsieve.plotting.surfaces import LEFT_OUT, vertex_colours
 
 AFFINE = np.diag([-3.0, 4.0, 5.0, 1.0])
@@ -23,18 +25,32 @@ def labels(shape=(6, 5, 4)):
     return np.random.default_rng(0).integers(-1, 3, shape).astype(np.int32)
 
 
+@dataclass
+class Panel:
+    """A slice as it stands in a figure: its plane, position, sides, colours, and extent in inches."""
+
+    plane: str
+    mm: int
+    sides: list[str]
+    colours: np.ndarray
+    extent: tuple[float, float, float, float]
+
+
 def panels(figure):
-    """Axes that hold slices, by the letter of their plane."""
+    """Slices of a figure by the letter of their plane, from left to right."""
+    axes = figure.axes[-1]
     found = {}
-    for axes in figure.axes:
-        for text in axes.texts:
-            if " = " in text.get_text():
-                found.setdefault(text.get_text()[0], []).append(axes)
+    for image in axes.images:
+        left, right, bottom, top = image.get_extent()
+        texts = [text for text in axes.texts if left < text.get_position()[0] < right]
+        inside = [text for text in texts if bottom < text.get_position()[1] < top]
+        words = [text.get_text() for text in sorted(inside, key=lambda text: text.get_position()[0])]
+        (title,) = (word for word in words if " = " in word)
+        letter, mm = title.split(" = ")
+        sides = [word for word in words if len(word) == 1]
+        panel = Panel(letter, int(mm), sides, np.asarray(image.get_array()), (left, right, bottom, top))
+        found.setdefault(letter, []).append(panel)
     return found
-
-
-def words(axes):
-    return [text.get_text() for text in axes.texts]
 
 
 def test_labels_have_the_colours_of_their_table_and_nothing_outside():
@@ -76,13 +92,82 @@ def test_negative_weights_have_colours_of_their_own_around_zero():
 def test_there_are_three_planes_with_both_sides_and_positions_in_mm():
     (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", labels(), "labels"))
     found = panels(figure)
-    assert sorted(found) == ["x", "y", "z"]
+    # x runs from 0 to -15 mm, y to 16, z to 15; of seven places on x the ends are not one.
+    assert {letter: [panel.mm for panel in row] for letter, row in found.items()} == {
+        "z": [0, 5, 10, 15],
+        "y": [0, 4, 8, 12, 16],
+        "x": [-12, -9, -6, -3],
+    }
     for letter, sides in {"z": ["L", "R"], "y": ["L", "R"], "x": ["P", "A"]}.items():
-        assert [text for text in words(found[letter][0]) if len(text) == 1] == sides
-    # x runs from 0 to -15 mm, y to 16, z to 15.
-    heights = [int(words(axes)[0].split(" = ")[1]) for axes in found["z"]]
-    assert set(heights) <= {0, 5, 10, 15}
-    assert {int(words(axes)[0].split(" = ")[1]) for axes in found["x"]} <= {0, -3, -6, -9, -12, -15}
+        assert [panel.sides for panel in found[letter]] == [sides] + [[]] * (len(found[letter]) - 1)
+
+
+def test_of_many_slices_seven_are_shown_at_even_distances():
+    layer = Layer("x", labels((41, 41, 41)), "labels")
+    layer.data[:, :, :20] = -1
+    (figure,) = VolumeCanvas(np.eye(4), None).figures(layer)
+    found = panels(figure)
+    # From 20 to 40, and from 0 to 40, in eight steps.
+    assert [panel.mm for panel in found["z"]] == [22, 25, 28, 30, 32, 35, 38]
+    assert [panel.mm for panel in found["y"]] == [panel.mm for panel in found["x"]] == list(range(5, 40, 5))
+
+
+def test_positions_are_those_of_the_middle_of_a_turned_volume():
+    turn = np.array([[0.8, 0.6, 0, 3], [-0.6, 0.8, 0, 1], [0, 0, 2, -4], [0, 0, 0, 1]])
+    (figure,) = VolumeCanvas(turn, None).figures(Layer("x", np.ones((5, 5, 1), np.uint8), "mask"))
+    (z,) = panels(figure)["z"]
+    assert z.mm == -4
+    assert [panel.mm for panel in panels(figure)["x"]] == [round(0.8 * i + 0.6 * 2 + 3) for i in range(5)]
+
+
+def by_definition(volume, plane, at):
+    """The values of a slice, right along its columns and up along its rows, of a volume in canonical order."""
+    return volume.take(at, "xyz".index(plane)).T
+
+
+def test_every_slice_has_the_colours_of_its_voxels_over_the_background():
+    codes, table = labels(), ["#ff0000", "#00ff00", "#0000ff"]
+    background = np.random.default_rng(1).uniform(0, 100, codes.shape)
+    background[0, 0, 0], background[1, 1, 1] = np.nan, np.inf
+    (figure,) = VolumeCanvas(AFFINE, background).figures(Layer("x", codes, "labels", table))
+    # The first axis runs to the left.
+    finite = background[np.isfinite(background)]
+    low, high = np.percentile(finite, [2, 99.5])
+    grey = np.clip(np.where(np.isfinite(background), (background - low) / (high - low), 0), 0, 1)[::-1]
+    red, inside = (codes == 0)[::-1], (codes >= 0)[::-1]
+    expected = np.where(inside, 0.45 * grey + 0.55 * red, grey)
+    # Canonical affine: x from -15 mm in steps of 3, y of 4 and z of 5 from 0.
+    place = {"z": lambda mm: mm // 5, "y": lambda mm: mm // 4, "x": lambda mm: (mm + 15) // 3}
+    for letter, row in panels(figure).items():
+        for panel in row:
+            at = place[letter](panel.mm)
+            assert_allclose(panel.colours[..., 0], by_definition(expected, letter, at), atol=1e-12)
+
+
+def test_rows_of_slices_lie_below_one_another_at_one_scale():
+    (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", labels(), "labels"))
+    found = panels(figure)
+    # 18 mm to the right, 20 to the front, 20 up: the longest of the first two fills a cell of 1.75 inches.
+    for letter, (wide, high) in {"z": (18, 20), "y": (18, 20), "x": (20, 20)}.items():
+        for panel in found[letter]:
+            left, right, bottom, top = panel.extent
+            assert_allclose([right - left, top - bottom], np.array([wide, high]) * 1.75 / 20)
+        lefts = [panel.extent[0] for panel in found[letter]]
+        assert_allclose(np.diff(lefts), 1.75)
+        assert_allclose(lefts[0] + found[letter][-1].extent[1], 7 * 1.75)  # in the middle
+    lower, upper = found["x"][0].extent, found["y"][0].extent
+    assert lower[2] == pytest.approx(0) and upper[2] - lower[3] == pytest.approx(0.08)
+    assert found["z"][0].extent[3] == pytest.approx(figure.axes[-1].get_ylim()[1])
+
+
+def test_units_of_the_axes_are_inches_of_the_figure():
+    volume = np.random.default_rng(0).random((6, 5, 4))
+    for layer in (Layer("x", labels(), "labels"), Layer("x", volume, "weights")):
+        for scrolled in (False, True):
+            figure = VolumeCanvas(AFFINE, None).figures(layer, scrolled=scrolled)[0]
+            axes = figure.axes[-1]
+            shown = axes.get_window_extent().size / figure.dpi
+            assert_allclose(shown, [axes.get_xlim()[1], axes.get_ylim()[1]])
 
 
 def test_what_is_left_in_the_head_is_left_in_the_picture():
@@ -90,33 +175,61 @@ def test_what_is_left_in_the_head_is_left_in_the_picture():
     # The first voxels along an axis that runs to the left lie on the right of the head.
     volume[0, :, :] = 0
     (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", volume, "labels", ["#ff0000"]))
-    shown = panels(figure)["z"][0].images[-1]
-    assert_array_equal(np.flatnonzero(shown.get_array()[..., 3].any(axis=0)), [5])
-    assert shown.origin == "lower"
+    panel = panels(figure)["z"][0]
+    assert_array_equal(np.flatnonzero(panel.colours[..., 0].any(axis=0)), [5])
+    assert figure.axes[0].images[0].origin == "lower"
 
 
-def test_pictures_at_one_scale_have_the_shape_of_the_volume():
-    (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", labels(), "labels"))
-    for plane in PLANES:
-        axes = panels(figure)[plane.name][0]
-        sizes = [3 * 6, 4 * 5, 5 * 4]
-        assert_allclose(axes.get_xlim(), (0, sizes[plane.right]))
-        assert_allclose(axes.get_ylim(), (0, sizes[plane.up]))
+def test_what_is_above_and_in_front_lies_up_in_the_picture():
+    volume = np.full((6, 5, 4), -1, dtype=np.int32)
+    volume[:, 4, 3] = 0
+    (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", volume, "labels", ["#ff0000"]))
+    found = panels(figure)
+    assert_array_equal(np.argwhere(found["x"][0].colours[..., 0] > 0), [[3, 4]])
+    assert_array_equal(np.flatnonzero(found["z"][0].colours[..., 0].any(axis=1)), [4])
+
+
+def test_the_outline_of_a_mask_runs_around_it_and_along_the_faces_of_the_volume():
+    mask = np.zeros((6, 5, 4), np.uint8)
+    mask[:2] = 1  # at the right of the head
+    (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", mask, "mask"))
+    panel, axes = panels(figure)["z"][0], figure.axes[0]
+    assert not panel.colours.any()
+    left, right, bottom, top = panel.extent
+    outline = np.concatenate(axes.collections[0].get_paths()[0].vertices[None])
+    voxel = (right - left) / 6
+    assert_allclose(outline[:, 0].min(), right - 2 * voxel)
+    assert_allclose(outline[:, 0].max(), right)
+    assert_allclose([outline[:, 1].min(), outline[:, 1].max()], [bottom, top])
 
 
 def test_a_scroller_steps_through_all_that_there_is():
     figures = VolumeCanvas(AFFINE, None).figures(Layer("x", labels(), "labels"), scrolled=True)
-    assert len(figures) >= 4
-    assert all(sorted(panels(figure)) == ["x", "y", "z"] for figure in figures)
+    found = [panels(figure) for figure in figures]
+    assert [len(row) for each in found for row in each.values()] == [1] * (3 * len(figures))
+    assert {each["z"][0].mm for each in found} == {0, 5, 10, 15}
+    assert {each["x"][0].mm for each in found} == {-3, -6, -9, -12}
+    assert [each["x"][0].mm for each in found] == sorted(each["x"][0].mm for each in found)
+    assert all(each[letter][0].sides for each in found for letter in "xyz")
+    # z, y, x from left to right without room between, each halfway up; 20 mm are 4.5 inches.
+    extents = [found[0][letter][0].extent for letter in "zyx"]
+    assert [left for left, *_ in extents] == pytest.approx([0, 4.05, 8.1])
+    assert [right for _, right, *_ in extents] == pytest.approx([4.05, 8.1, 12.6])
+    flat = VolumeCanvas(np.diag([1.0, 1, 0.5, 1]), None).figures(
+        Layer("x", labels((4, 4, 4)), "labels"), scrolled=True
+    )
+    assert panels(flat[0])["y"][0].extent[2:] == pytest.approx((1.125, 3.375))
 
 
 def test_maps_have_a_colour_bar_and_labels_have_none():
     volume = np.random.default_rng(0).random((6, 5, 4))
     (figure,) = VolumeCanvas(AFFINE, volume).figures(Layer("x", volume, "weights"))
-    bars = [axes for axes in figure.axes if axes.get_yticklabels() and not axes.texts]
-    assert [label.get_text() for label in bars[0].get_yticklabels()][-1] == f"{volume.max():.3g}"
+    bar, pictures = figure.axes
+    assert [label.get_text() for label in bar.get_yticklabels()][-1] == f"{volume.max():.3g}"
+    # The bar lies to the right of what it explains.
+    assert bar.get_position().x0 > pictures.get_position().x1
     (figure,) = VolumeCanvas(AFFINE, volume).figures(Layer("x", labels(), "labels"))
-    assert len(figure.axes) == sum(map(len, panels(figure).values()))
+    assert len(figure.axes) == 1
 
 
 @pytest.mark.parametrize("fill", [np.nan, 0.0, np.inf])
@@ -164,7 +277,7 @@ def test_cortex_and_voxels_share_one_scale_and_one_key():
         assert "8" in ticks
     codes = np.array([0, 0, 0, 2, 1, 1, -1])
     _, volume = grayordinates().figures(Layer("l", codes, "labels"), None)
-    shown = volume.axes[0].images[-1].get_array()
-    rgb = {tuple(np.round(c[:3], 3)) for c in shown.reshape(-1, 4) if c[3] > 0}
-    expected = to_rgb(label_colours(Layer("l", codes, "labels"))[1])
-    assert rgb == {tuple(np.round(expected, 3))}
+    shown = {tuple(np.round(colour, 3)) for colour in panels(volume)["z"][0].colours.reshape(-1, 3)}
+    # Over black.
+    expected = 0.55 * np.array(to_rgb(label_colours(Layer("l", codes, "labels"))[1]))
+    assert shown == {(0, 0, 0), tuple(np.round(expected, 3))}

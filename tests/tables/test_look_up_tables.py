@@ -213,3 +213,17 @@ def test_a_background_called_by_its_number_is_no_table_that_counts_from_zero():
         NiftiLabelsMasker(img, lut=pd.DataFrame({"index": [0, 1, 2], "name": ["0", "V1", "V2"]})).fit()
     with pytest.warns(UserWarning, match="Does the table count from 0"):
         NiftiLabelsMasker(img, lut=pd.DataFrame({"index": [0, 1, 2], "name": ["V1", "V2", "V3"]})).fit()
+
+
+@pytest.mark.parametrize(
+    "header", ["index\tname\tname", "index\tindex\tname", "id\tname\tindex", "name\tindex\tname_"]
+)
+def test_columns_that_repeat_are_kept_apart(tmp_path, header):
+    columns = header.split("\t")
+    rows = {"index": "7", "id": "7", "name": "V1", "name_": "V1"}
+    (tmp_path / "t.tsv").write_text(header + "\n" + "\t".join(rows[column] for column in columns) + "\n")
+    frame = pd.DataFrame([[rows[column] for column in columns]], columns=columns)
+    for table in (read_lut(tmp_path / "t.tsv"), read_lut(frame)):
+        assert len(set(table.columns)) == 3
+        assert table["index"].tolist() == [7] and table["name"].tolist() == ["V1"]
+    assert list(frame.columns) == columns

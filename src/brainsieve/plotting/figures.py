@@ -42,17 +42,8 @@ def _draw_bar(figure: Figure, scale: Scale, box: tuple[float, float, float, floa
 
 
 def write(axes: Axes, x: float, y: float, text: str, **options: Any) -> None:
-    """White words that can be read on any grey, at a place in shares of the axes."""
+    """White words that can be read on any grey."""
     from matplotlib.patheffects import withStroke
 
     edge = [withStroke(linewidth=2, foreground="black")]
-    axes.text(
-        x,
-        y,
-        text,
-        color="white",
-        fontsize=FONT_POINTS,
-        transform=axes.transAxes,
-        path_effects=edge,
-        **options,
-    )
+    axes.text(x, y, text, color="white", fontsize=FONT_POINTS, path_effects=edge, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ CELL_INCHES = 1.75
 GAP_INCHES = 0.08
 # Extent of the longest axis where three planes stand side by side.
 SCROLLED_INCHES = 4.5
+# Between words and the edge of a slice.
+MARGIN_INCHES = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def slices_figure(background: NDArray | None, layer: Layer, affine: NDArray, cma
     cmap : matplotlib colour map or name, optional
     """
     volume = _Volume.of(background, layer, affine, cmap)
-    return _figure(volume, [(plane, volume.slices(plane, N_ACROSS)) for plane in PLANES])
+    return _figure(volume, *_in_rows(volume))
 
 
 def scrolled_figures(
@@ -69,7 +70,7 @@ def scrolled_figures(
     steps = [volume.slices(plane, N_SCROLLED, repeated=True) for plane in PLANES]
     n = max(len(np.unique(at)) for at in steps)
     steps = [volume.slices(plane, n, repeated=True) for plane in PLANES]
-    return [_row_figure(volume, list(zip(PLANES, at, strict=True))) for at in zip(*steps, strict=True)]
+    return [_figure(volume, *_side_by_side(volume, at)) for at in zip(*steps, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -124,68 +125,99 @@ def _grey_limits(background: NDArray | None) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-9))
 
 
-def _figure(volume: _Volume, rows: Sequence[tuple[Plane, NDArray]]) -> Figure:
-    """Rows of slices, all at one scale."""
-    sizes = volume.sizes
-    inches = CELL_INCHES / max(sizes[0], sizes[1])
-    heights = [sizes[plane.up] * inches for plane, _ in rows]
-    whole = sum(heights) + GAP_INCHES * (len(rows) - 1)
-    figure, share = dark_figure(N_ACROSS * CELL_INCHES, whole, volume.paint.scale)
-    cell, bottom = share / N_ACROSS, whole
-    for (plane, chosen), height in zip(rows, heights, strict=True):
-        bottom -= height
-        first = (N_ACROSS - len(chosen)) / 2
-        for position, at in enumerate(chosen):
-            box = ((first + position) * cell, bottom / whole, cell, height / whole)
-            _draw(figure.add_axes(box), volume, plane, int(at), sides=position == 0)
-        bottom -= GAP_INCHES
-    return figure
+@dataclass(frozen=True)
+class _Panel:
+    """A slice in a figure: where it lies, in inches from the left and from below, and whether its sides are named."""
+
+    plane: Plane
+    at: int
+    left: float
+    bottom: float
+    width: float
+    height: float
+    sides: bool = True
 
 
-def _row_figure(volume: _Volume, cuts: Sequence[tuple[Plane, int]]) -> Figure:
-    """A slice of each plane, side by side at one scale."""
-    sizes = volume.sizes
-    inches = SCROLLED_INCHES / max(sizes)
-    widths = [sizes[plane.right] * inches for plane, _ in cuts]
-    height = max(sizes[plane.up] for plane, _ in cuts) * inches
-    figure, share = dark_figure(sum(widths), height, volume.paint.scale)
-    left = 0.0
-    for (plane, at), width in zip(cuts, widths, strict=True):
-        part = share * width / sum(widths)
-        _draw(figure.add_axes((left, 0, part, 1)), volume, plane, int(at), sides=True)
-        left += part
-    return figure
+def _in_rows(volume: _Volume) -> tuple[list[_Panel], float, float]:
+    """Slices at even distances, a row for each plane, all at one scale; width and height of all, in inches."""
+    sizes = volume.sizes * CELL_INCHES / max(volume.sizes[0], volume.sizes[1])
+    whole = bottom = sum(sizes[plane.up] for plane in PLANES) + GAP_INCHES * (len(PLANES) - 1)
+    panels = []
+    for plane in PLANES:
+        width, height = sizes[plane.right], sizes[plane.up]
+        chosen = volume.slices(plane, N_ACROSS)
+        left = (N_ACROSS - len(chosen)) / 2 * CELL_INCHES + (CELL_INCHES - width) / 2
+        panels += [
+            _Panel(plane, int(at), left + i * CELL_INCHES, bottom - height, width, height, sides=i == 0)
+            for i, at in enumerate(chosen)
+        ]
+        bottom -= height + GAP_INCHES
+    return panels, N_ACROSS * CELL_INCHES, whole
 
 
-def _draw(axes: Axes, volume: _Volume, plane: Plane, at: int, sides: bool) -> None:
+def _side_by_side(volume: _Volume, at: tuple[np.intp, ...]) -> tuple[list[_Panel], float, float]:
+    """A slice of each plane at one scale, halfway up; width and height of all, in inches."""
+    sizes = volume.sizes * SCROLLED_INCHES / max(volume.sizes)
+    whole = max(sizes[plane.up] for plane in PLANES)
+    panels, left = [], 0.0
+    for plane, position in zip(PLANES, at, strict=True):
+        width, height = sizes[plane.right], sizes[plane.up]
+        panels.append(_Panel(plane, int(position), left, (whole - height) / 2, width, height))
+        left += width
+    return panels, left, whole
+
+
+def _figure(volume: _Volume, panels: list[_Panel], width: float, height: float) -> Figure:
+    """All slices in one axes, whose units are inches: axes for each take several times as long to draw."""
+    figure, share = dark_figure(width, height, volume.paint.scale)
+    axes = figure.add_axes((0, 0, share, 1))
+    for panel in panels:
+        _draw(axes, volume, panel)
     axes.set_axis_off()
-    width, height = volume.sizes[plane.right], volume.sizes[plane.up]
-    shown: dict[str, Any] = {"origin": "lower", "extent": (0, width, 0, height), "interpolation": "nearest"}
-    if volume.background is not None:
-        grey = volume.background.take(at, plane.axis).T
-        axes.imshow(grey, cmap="gray", vmin=volume.limits[0], vmax=volume.limits[1], **shown)
-    part = volume.layer.data.take(at, plane.axis).T
+    axes.set(xlim=(0, width), ylim=(0, height), aspect="auto")
+    return figure
+
+
+def _draw(axes: Axes, volume: _Volume, panel: _Panel) -> None:
+    plane, left, bottom = panel.plane, panel.left, panel.bottom
+    right, top = left + panel.width, bottom + panel.height
+    axes.imshow(
+        _colours(volume, plane, panel.at),
+        origin="lower",
+        extent=(left, right, bottom, top),
+        interpolation="nearest",
+    )
     if volume.layer.kind == "mask":
-        _outline(axes, part != 0, width, height)
-    else:
-        colours = volume.paint.colour(part)
-        colours[..., 3] *= OPACITY[volume.layer.kind]
-        axes.imshow(colours, **shown)
-    axes.set_xlim(0, width)
-    axes.set_ylim(0, height)
-    axes.set_aspect("equal")
-    write(axes, 0.03, 0.02, f"{plane.name} = {volume.position_mm(plane, at)}", va="bottom")
-    if sides:
-        write(axes, 0.03, 0.98, plane.sides[0], va="top")
-        write(axes, 0.97, 0.98, plane.sides[1], va="top", ha="right")
+        _outline(axes, volume.layer.data.take(panel.at, plane.axis).T != 0, panel)
+    text = f"{plane.name} = {volume.position_mm(plane, panel.at)}"
+    write(axes, left + MARGIN_INCHES, bottom + MARGIN_INCHES, text, va="bottom")
+    if panel.sides:
+        write(axes, left + MARGIN_INCHES, top - MARGIN_INCHES, plane.sides[0], va="top")
+        write(axes, right - MARGIN_INCHES, top - MARGIN_INCHES, plane.sides[1], va="top", ha="right")
 
 
-def _outline(axes: Axes, inside: NDArray[np.bool_], width: float, height: float) -> None:
+def _colours(volume: _Volume, plane: Plane, at: int) -> NDArray[np.float64]:
+    """Red, green and blue of a slice, (n_up, n_right, 3): the layer over the background."""
+    part = volume.layer.data.take(at, plane.axis).T
+    grey = np.zeros(part.shape)
+    if volume.background is not None:
+        low, high = volume.limits
+        grey = (volume.background.take(at, plane.axis).T - low) / (high - low)
+    # What is not finite is black.
+    below = np.clip(np.where(np.isfinite(grey), grey, 0), 0, 1)[..., None]
+    if volume.layer.kind == "mask":
+        return np.repeat(below, 3, axis=-1)
+    colours = volume.paint.colour(part)
+    opacity = colours[..., 3:] * OPACITY[volume.layer.kind]
+    return below * (1 - opacity) + colours[..., :3] * opacity
+
+
+def _outline(axes: Axes, inside: NDArray[np.bool_], panel: _Panel) -> None:
     """The border of a mask, also where it ends with the volume."""
     if not inside.any():
         return
     # Contours run through the centres of voxels: a rim of nothing closes them at the edges.
     rows, columns = inside.shape
-    x = (np.arange(-1, columns + 1) + 0.5) * width / columns
-    y = (np.arange(-1, rows + 1) + 0.5) * height / rows
+    x = panel.left + (np.arange(-1, columns + 1) + 0.5) * panel.width / columns
+    y = panel.bottom + (np.arange(-1, rows + 1) + 0.5) * panel.height / rows
     axes.contour(x, y, np.pad(inside, 1).astype(float), levels=[0.5], colors=ACCENT, linewidths=1.1)

@@ -7,6 +7,7 @@ one a line. Names are text, whatever they look like.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -300,17 +301,17 @@ def _renamed(table: pd.DataFrame, what: str) -> pd.DataFrame:
             f"{what} has no column {' and no column '.join(lacks or [repr('name')])}; it has "
             f"{', '.join(map(repr, columns))}. A look-up table needs 'index' and 'name'."
         )
-    new = {columns[found[0]]: "index", columns[found[1]]: "name"}
-    colour = next((column for column in columns if _plain(column) in COLOUR_COLUMNS), None)
-    if colour is not None and colour not in new:
-        new[colour] = "color"
-    # What stands in the way of a new name keeps its own under another.
-    away = {
-        name: f"{name}_"
-        for name in new.values()
-        if name in columns and new.get(name) != name and name not in new
-    }
-    table = table.rename(columns={**away, **new})
+    own = {found[0]: "index", found[1]: "name"}
+    colours = (i for i, column in enumerate(columns) if _plain(column) in COLOUR_COLUMNS and i not in own)
+    own |= dict.fromkeys(itertools.islice(colours, 1), "color")
+    taken = set(own.values())
+    for i, column in enumerate(columns):
+        # What stands in the way of a new name, or repeats another, keeps its own under another.
+        while i not in own and column in taken:
+            column = f"{column}_"
+        columns[i] = own.get(i, column)
+        taken.add(columns[i])
+    table = table.set_axis(columns, axis="columns")
     if "color" not in table.columns:
         table = _with_colour(table)
     return table
