@@ -67,11 +67,28 @@ def a_count(name: str, value: Any, least: int = 0) -> None:
 
 
 def a_number(name: str, value: Any, positive: bool = False, what: str = "a number") -> None:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be {what}; {found(value)} was given.")
-    if not np.isfinite(float(value)) or value < 0 or (positive and value == 0):
+    number = _real(name, value, what)
+    if not np.isfinite(number) or number < 0 or (positive and number == 0):
         least = "positive" if positive else "not negative"
         raise ValueError(f"{name} must be finite and {least}; {found(value)} was given.")
+
+
+def a_number_within(
+    name: str, value: Any, low: float = -np.inf, high: float = np.inf, what: str = "a number"
+) -> None:
+    """A number from `low` to `high`, of any sign where these are infinite; never NaN."""
+    if not low <= _real(name, value, what) <= high:
+        where = f" from {low:g} to {high:g}" if np.isfinite(high) else f" of at least {low:g}"
+        raise ValueError(
+            f"{name} must be a number{where if np.isfinite(low) else ''}; {found(value)} was given."
+        )
+
+
+def _real(name: str, value: Any, what: str) -> float:
+    # A flag is a number to Python; where a number is asked for it is a slip.
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be {what}; {found(value)} was given.")
+    return float(value)
 
 
 def a_number_or_none(name: str, value: Any) -> None:
@@ -85,9 +102,8 @@ def a_positive_number_or_none(name: str, value: Any) -> None:
 
 
 def a_share_or_none(name: str, value: Any) -> None:
-    a_number_or_none(name, value)
-    if value is not None and value > 1:
-        raise ValueError(f"{name} is a share, from 0 to 1; {found(value)} was given.")
+    if value is not None:
+        a_number_within(name, value, 0, 1, what="a number or None")
 
 
 def a_dict_or_none(name: str, value: Any) -> None:

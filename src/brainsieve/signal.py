@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.checks import a_bool, a_count, a_number
+from brainsieve.checks import a_bool, a_count, a_number, a_number_within
 from brainsieve.engine.temporal import filter as filters
 from brainsieve.engine.temporal.detrend import detrended
 from brainsieve.engine.temporal.filter import cosine_drift as create_cosine_drift
@@ -245,9 +245,7 @@ def high_variance_confounds(
     """
     values = _numbers("series", series, dimensions=(2,))
     a_count("n_confounds", n_confounds, 1)
-    a_number("percentile", percentile)
-    if percentile > 100:
-        raise ValueError(f"percentile must lie in 0 … 100; {percentile} was given.")
+    a_number_within("percentile", percentile, 0, 100)
     a_bool("detrend", detrend)
     n_samples, n_series = values.shape
     sums = Power(n_samples, n_series, detrend)

@@ -274,8 +274,18 @@ WRONG = [
     ("butterworth", dict(sampling_rate=0.5, low_pass=0.1, copy=3), TypeError, "copy must be True or False"),
     ("high_variance_confounds", dict(n_confounds=0), ValueError, "n_confounds must be at least 1"),
     ("high_variance_confounds", dict(n_confounds=2.0), TypeError, "n_confounds must be a whole number"),
-    ("high_variance_confounds", dict(percentile=101), ValueError, "percentile must lie in 0"),
-    ("high_variance_confounds", dict(percentile=NAN), ValueError, "percentile must be finite"),
+    (
+        "high_variance_confounds",
+        dict(percentile=101),
+        ValueError,
+        "percentile must be a number from 0 to 100",
+    ),
+    (
+        "high_variance_confounds",
+        dict(percentile=NAN),
+        ValueError,
+        "percentile must be a number from 0 to 100",
+    ),
     ("high_variance_confounds", dict(percentile=None), TypeError, "percentile must be a number"),
     ("high_variance_confounds", dict(detrend="no"), TypeError, "detrend must be True or False"),
 ]

@@ -85,7 +85,7 @@ def test_a_look_up_table_is_joined_by_index(img, tmp_path):
         (dict(labels_img=None), ValueError, "labels_img is None"),
         (dict(labels_img="no.nii"), ValueError, "labels_img: File not found"),
         (dict(strategy="median", nonfinite="omit"), ValueError, "nonfinite='omit'"),
-        (dict(min_coverage=1.5), ValueError, "min_coverage is a share"),
+        (dict(min_coverage=1.5), ValueError, "min_coverage must be a number from 0 to 1"),
     ],
     ids=str,
 )

@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.engine.domain import Domain, VoxelGrid, apply_affine
+from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.lazy import lazy_property
 
 # What CIFTI writes before the names of structures; left out here.
@@ -48,6 +49,7 @@ class SurfaceModel:
     structure: str
     vertices: NDArray[np.int32]
     n_vertices: int
+    is_surface: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         vertices = _frozen(self.vertices, np.int32)
@@ -67,10 +69,6 @@ class SurfaceModel:
     def n_points(self) -> int:
         return len(self.vertices)
 
-    @property
-    def is_surface(self) -> bool:
-        return True
-
 
 @dataclass(frozen=True, eq=False)
 class VoxelModel:
@@ -86,6 +84,7 @@ class VoxelModel:
 
     structure: str
     voxels: NDArray[np.int32]
+    is_surface: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         voxels = _frozen(self.voxels, np.int32)
@@ -96,10 +95,6 @@ class VoxelModel:
     @property
     def n_points(self) -> int:
         return len(self.voxels)
-
-    @property
-    def is_surface(self) -> bool:
-        return False
 
 
 Model = SurfaceModel | VoxelModel
@@ -353,12 +348,6 @@ class Grayordinates(Domain):
             return np.zeros(0, np.intp), np.zeros((0, 3), np.int32)
         return np.concatenate([p for p, _ in parts]), np.vstack([v for _, v in parts])
 
-    def voxel_centres_mm(self) -> NDArray[np.float64]:
-        """World coordinates of the voxels, (n_voxels, 3)."""
-        if self.grid is None:
-            return np.zeros((0, 3))
-        return apply_affine(self.grid.affine, self.voxels[1].astype(np.float64))
-
 
 @dataclass(frozen=True, eq=False)
 class Parcels(Domain):
@@ -426,20 +415,6 @@ class Parcels(Domain):
 def canonical_structure(name: str) -> str:
     """The name of a structure as it is here: upper case, without CIFTI's prefix."""
     return name.strip().upper().removeprefix(STRUCTURE_PREFIX)
-
-
-def codes_on(
-    atlas: Grayordinates,
-    codes: NDArray,
-    domain: Grayordinates,
-    names: tuple[str, str] = ("the image", "the atlas"),
-) -> NDArray:
-    """Codes of an atlas's points on another domain, -1 where the atlas has no such point."""
-    where = domain.positions_in(atlas, names)
-    found = where >= 0
-    moved = np.full(domain.n_points, -1, dtype=codes.dtype)
-    moved[found] = codes[where[found]]
-    return moved
 
 
 def _numbers(model: Model) -> NDArray[np.int32]:

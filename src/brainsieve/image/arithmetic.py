@@ -10,10 +10,10 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
+from brainsieve.checks import a_number_within
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import read_all
 from brainsieve.exceptions import DimensionError
-from brainsieve.image.checks import a_number
 from brainsieve.image.forms import Arrays, ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.formulas import evaluated
 from brainsieve.image.headers import narrowed, nifti_image
@@ -163,7 +163,7 @@ def crop_img(
     offset : tuple of 3 slice
         If `return_offset`.
     """
-    a_number("rtol", rtol, 0)
+    a_number_within("rtol", rtol, 0)
     given = check_niimg(img)
     data = get_data(given)
     if data.ndim > 4:

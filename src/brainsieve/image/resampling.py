@@ -14,15 +14,15 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from brainsieve.checks import a_bool, one_of
 from brainsieve.engine.domain import VoxelGrid, apply_affine, checked_affine, corner_voxels
-from brainsieve.engine.source import streamed, value_range
+from brainsieve.engine.source import value_range
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, resample
 from brainsieve.exceptions import BoundingBoxError
-from brainsieve.image.checks import a_flag, one_of
 from brainsieve.image.forms import VolumeForm, opened
 from brainsieve.image.loading import check_niimg, get_data, new_img_like
-from brainsieve.image.writing import SampleWriter
+from brainsieve.image.writing import each_sample
 from brainsieve.logs import warn
 from brainsieve.typing import Interpolation, MemoryOrder, NiimgsLike, PathLike
 
@@ -84,10 +84,10 @@ def resample_img(
     BoundingBoxError
         If image and target do not overlap.
     """
-    one_of("interpolation", interpolation, tuple(SPLINE_ORDERS))
-    one_of("order", order, ("F", "C"))
+    one_of(*SPLINE_ORDERS)("interpolation", interpolation)
+    one_of("F", "C")("order", order)
     for name, flag in {"clip": clip, "force_resample": force_resample}.items():
-        a_flag(name, flag)
+        a_bool(name, flag)
     if target_affine is None and target_shape is not None:
         raise ValueError(
             "target_shape needs a target_affine of shape (4, 4), which says where the grid starts."
@@ -102,40 +102,15 @@ def resample_img(
     )
     _warn_of_header(form.header, source.name)
     if target.shape == form.domain.shape and np.allclose(target.affine, form.domain.affine):
-        return _unmoved(img, source, form, copy, order, copy_header, output_file)
+        if output_file is None and not copy:
+            return check_niimg(img)
+        same = each_sample(source, lambda values: values, form, source.value_dtype, output_file, copy_header)
+        return same if output_file is not None else _ordered(same, order)
     resampler = Resampler(source, target, interpolation, clip, fill_value, force_resample)
-    n_samples = None if source.is_single else source.n_samples
     moved = VolumeForm(target, form.header)
-    with (
-        SampleWriter(moved, n_samples, resampler.dtype, output_file, copy_header) as writer,
-        streamed(source) as blocks,
-    ):
-        for block in blocks:
-            writer.put(block.rows, resampler.apply(block.values))
+    resampled = each_sample(source, resampler.apply, moved, resampler.dtype, output_file, copy_header)
     resampler.finish(source.name)
-    return writer.image if output_file is not None else _ordered(writer.image, order)
-
-
-def _unmoved(
-    img: Any,
-    source: Source,
-    form: VolumeForm,
-    copy: bool,
-    order: str,
-    copy_header: bool,
-    output_file: PathLike | None,
-) -> Any:
-    """The image itself, or a copy of it, where it lies on the target already."""
-    if output_file is None and not copy:
-        return check_niimg(img)
-    n_samples = None if source.is_single else source.n_samples
-    with (
-        SampleWriter(form, n_samples, source.value_dtype, output_file, copy_header) as writer,
-        streamed(source) as blocks,
-    ):
-        for block in blocks:
-            writer.put(block.rows, block.values)
-    return writer.image if output_file is not None else _ordered(writer.image, order)
+    return resampled if output_file is not None else _ordered(resampled, order)
 
 
 def _ordered(img: Any, order: str) -> Any:

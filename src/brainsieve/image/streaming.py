@@ -10,6 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from brainsieve.checks import a_bool, a_count, a_number_within
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.extract import Extracted, Request, extract
 from brainsieve.engine.high_variance import streamed_high_variance
@@ -24,12 +25,11 @@ from brainsieve.engine.temporal.operator import (
     plan_cleaning,
 )
 from brainsieve.exceptions import NoImageError
-from brainsieve.image.checks import a_count, a_flag, a_number
 from brainsieve.image.forms import ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.masks import plural, read_mask
 from brainsieve.image.resampling import resample_img, target_grid
 from brainsieve.image.series import opened_series
-from brainsieve.image.writing import PointWriter, SampleWriter
+from brainsieve.image.writing import PointWriter, each_sample
 from brainsieve.logs import log, warn
 from brainsieve.tables import read_confounds
 from brainsieve.typing import ImageLike, ImagesLike, PathLike
@@ -71,19 +71,15 @@ def smooth_img(
 
 def _smoothed(img: Any, fwhm: Any, output_file: PathLike | None = None) -> Any:
     source, form = opened(img)
-    steps = form.smoothing(fwhm)
-    n_samples = None if source.is_single else source.n_samples
-    dtype = _working_dtype(source)
-    with (
-        SampleWriter(form, n_samples, dtype, output_file) as writer,
-        streamed(source, whole_samples=True, dtype=dtype, nonfinite=0) as blocks,
-    ):
-        for block in blocks:
-            values = block.values
-            for step in steps:
-                values = step.forward(values)
-            writer.put(block.rows, values)
-    return writer.image
+    steps, dtype = form.smoothing(fwhm), _working_dtype(source)
+
+    def smoothed(values: NDArray) -> NDArray:
+        values = values.astype(dtype, copy=False)
+        for step in steps:
+            values = step.forward(values)
+        return values
+
+    return each_sample(source, smoothed, form, dtype, output_file, whole_samples=True, nonfinite=0)
 
 
 def _working_dtype(source: Source) -> np.dtype:
@@ -198,9 +194,7 @@ def clean_img(
         z-score (ddof 1; also True), percent signal change, or neither.
     confounds : array of shape (n_samples,) or (n_samples, n_confounds), data frame, path, or list, default=None
         What to regress out, after the same detrending and filtering. A list is stacked side by side.
-    low_pass : float, default=None
-        Cut-offs in hertz.
-    high_pass : float, default=None
+    low_pass, high_pass : float, default=None
         Cut-offs in hertz.
     t_r : float, default=None
         Seconds between samples.
@@ -226,8 +220,18 @@ def clean_img(
         For an unknown keyword.
     """
     source, form = opened_series(imgs)
-    settings, sample_mask = _clean_settings(
-        detrend, standardize, low_pass, high_pass, t_r, ensure_finite, kwargs, source
+    others = _without_prefix(kwargs)
+    sample_mask = others.pop("sample_mask", None)
+    settings = CleaningSettings(
+        detrend=detrend,
+        standardize=normalize_standardize(standardize),
+        standardize_confounds=others.pop("standardize_confounds", True),
+        low_pass=low_pass,
+        high_pass=high_pass,
+        t_r=t_r,
+        ensure_finite=ensure_finite,
+        header_t_r=source.tr,
+        **clean_args_to_settings(others),
     )
     plan = plan_cleaning(
         source.n_samples,
@@ -295,36 +299,14 @@ def _warn_of_nonfinite(source: Source, found: Extracted, ensure_finite: bool, po
     )
 
 
-def _clean_settings(
-    detrend: bool,
-    standardize: Any,
-    low_pass: float | None,
-    high_pass: float | None,
-    t_r: float | None,
-    ensure_finite: bool,
-    kwargs: dict[str, Any],
-    source: Source,
-) -> tuple[CleaningSettings, Any]:
-    others: dict[str, Any] = {}
-    for key, value in kwargs.items():
+def _without_prefix(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Options of `signal.clean` by their own names."""
+    for key in kwargs:
         if not key.startswith("clean__"):
             raise TypeError(
                 f"clean_img has no parameter {key!r}; options of signal.clean start with 'clean__'."
             )
-        others[key.removeprefix("clean__")] = value
-    sample_mask = others.pop("sample_mask", None)
-    settings = CleaningSettings(
-        detrend=a_flag("detrend", detrend),
-        standardize=normalize_standardize(standardize),
-        standardize_confounds=others.pop("standardize_confounds", True),
-        low_pass=low_pass,
-        high_pass=high_pass,
-        t_r=t_r,
-        ensure_finite=a_flag("ensure_finite", ensure_finite),
-        header_t_r=source.tr,
-        **clean_args_to_settings(others),
-    )
-    return settings, sample_mask
+    return {key.removeprefix("clean__"): value for key, value in kwargs.items()}
 
 
 def high_variance_confounds(
@@ -357,8 +339,8 @@ def high_variance_confounds(
     After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
     """
     a_count("n_confounds", n_confounds)
-    a_number("percentile", percentile, 0, 100)
-    a_flag("detrend", detrend)
+    a_number_within("percentile", percentile, 0, 100)
+    a_bool("detrend", detrend)
     source, form = opened_series(imgs)
     inside = None
     if mask_img is not None:

@@ -8,10 +8,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from brainsieve.checks import a_count
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import read_all
 from brainsieve.engine.source.values import all_finite
-from brainsieve.image.checks import a_count
 from brainsieve.image.forms import Arrays, ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.loading import check_niimg, get_data, new_img_like
 from brainsieve.image.masks import components, largest_component, read_mask
@@ -64,7 +64,7 @@ def threshold_img(
     UserWarning
         If no value reaches the threshold.
     """
-    least = a_count("cluster_threshold", cluster_threshold)
+    a_count("cluster_threshold", cluster_threshold)
     checked_threshold(threshold, two_sided)
     form, arrays = _arrays_of(img, copy)
     inside = None if mask_img is None else _mask_arrays(mask_img, form)
@@ -76,8 +76,8 @@ def threshold_img(
     drop = _below(arrays, threshold, two_sided, inside)
     for part, array in arrays.items():
         np.copyto(array, 0, where=drop[part])
-    if least > 0:
-        _drop_small_clusters(arrays, form, least)
+    if cluster_threshold > 0:
+        _drop_small_clusters(arrays, form, cluster_threshold)
     return form.image_of(arrays, copy_header)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,8 @@ import numpy as np
 from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
+from brainsieve.engine.source import streamed
+from brainsieve.engine.source.base import Source
 from brainsieve.image.forms import ImageForm, VolumeForm
 from brainsieve.typing import PathLike
 from brainsieve.whole_files import replacing
@@ -92,6 +95,37 @@ class SampleWriter:
         elif self._values is not None:
             values = self._values[0] if self._single else self._values
             self.image = self._form.image(values, self._copy_header)
+
+
+def each_sample(
+    source: Source,
+    change: Callable[[NDArray], NDArray],
+    form: ImageForm,
+    dtype: np.dtype,
+    output_file: PathLike | None = None,
+    copy_header: bool = True,
+    **streaming: Any,
+) -> Any:
+    """The image of a form whose samples are those of a source after a change, made block by block.
+
+    Parameters
+    ----------
+    source : Source
+    change : callable
+        From values (n_samples in block, n_points) of the source to those of the form.
+    form, dtype, output_file, copy_header
+        As `SampleWriter` has them.
+    **streaming
+        As `streamed` has them.
+    """
+    n_samples = None if source.is_single else source.n_samples
+    with (
+        SampleWriter(form, n_samples, dtype, output_file, copy_header) as writer,
+        streamed(source, **streaming) as blocks,
+    ):
+        for block in blocks:
+            writer.put(block.rows, change(block.values))
+    return writer.image
 
 
 class PointWriter:

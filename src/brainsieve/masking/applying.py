@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from brainsieve.checks import one_of
 from brainsieve.engine.extract import Request, extract
 from brainsieve.engine.source import streamed
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.select import Select
-from brainsieve.image.checks import one_of
 from brainsieve.image.forms import ImageForm, VolumeForm, opened
 from brainsieve.image.headers import cast, cast_dtype
 from brainsieve.image.masks import plural, read_mask
@@ -153,7 +153,7 @@ def unmask(X: ArrayLike | Sequence[ArrayLike], mask_img: ImageLike, order: Memor
     ValueError
         If its width is not the number of voxels in the mask.
     """
-    one_of("order", order, ("F", "C"))
+    one_of("F", "C")("order", order)
     mask, form = read_mask(mask_img)
     points = _points_in_order(mask, form)
     # A list of numbers is an array; of arrays, several.

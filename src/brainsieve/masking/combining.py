@@ -10,9 +10,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from brainsieve.checks import a_bool, a_number_within
 from brainsieve.engine.source import read_all
 from brainsieve.exceptions import DimensionError, MaskWarning, NoImageError
-from brainsieve.image.checks import a_flag, a_number
 from brainsieve.image.forms import VolumeForm, is_one_image
 from brainsieve.image.masks import binary, largest_component
 from brainsieve.image.resampling import opened_volume
@@ -228,8 +228,8 @@ def intersect_masks(
     ValueError
         If there is no mask, one is not binary or on another grid, or the threshold is not a share.
     """
-    a_number("threshold", threshold, 0, 1)
-    a_flag("connected", connected)
+    a_number_within("threshold", threshold, 0, 1)
+    a_bool("connected", connected)
     votes: NDArray[np.int64] | None = None
     first: VolumeForm | None = None
     n_masks = 0

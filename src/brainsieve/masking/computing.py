@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from brainsieve import datasets
 from brainsieve.caching import cached_for_images
+from brainsieve.checks import a_bool, a_count, a_number_within, one_of
 from brainsieve.exceptions import MaskWarning
-from brainsieve.image.checks import a_count, a_flag, a_number, one_of
 from brainsieve.image.forms import VolumeForm, held, identity_of, is_one_image
 from brainsieve.image.loading import new_img_like
 from brainsieve.image.masks import largest_component
@@ -81,8 +81,8 @@ def compute_epi_mask(
         If there is no gap (the image is constant, or empty), or no voxel is left.
     """
     _check_opening(opening, connected)
-    a_number("lower_cutoff", lower_cutoff)
-    a_number("upper_cutoff", upper_cutoff)
+    a_number_within("lower_cutoff", lower_cutoff)
+    a_number_within("upper_cutoff", upper_cutoff)
     if not 0 <= lower_cutoff < upper_cutoff <= 1:
         raise ValueError(
             "lower_cutoff and upper_cutoff must be 0 <= lower < upper <= 1; "
@@ -241,8 +241,8 @@ def compute_brain_mask(
     The template is the ICBM152 2009a symmetric one at 1 mm (Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033).
     """
     _check_opening(opening, connected)
-    a_number("threshold", threshold)
-    one_of("mask_type", mask_type, MASK_TYPES)
+    a_number_within("threshold", threshold)
+    one_of(*MASK_TYPES)("mask_type", mask_type)
     options: dict[str, Any] = dict(
         threshold=threshold, connected=connected, opening=opening, mask_type=mask_type
     )
@@ -284,7 +284,7 @@ def _cached(
 def _check_opening(opening: Any, connected: Any) -> None:
     if not isinstance(opening, bool | np.bool_):
         a_count("opening", opening)
-    a_flag("connected", connected)
+    a_bool("connected", connected)
 
 
 def _mean_volume(img: Any, target_affine: Any, target_shape: Any) -> nib.Nifti1Image:

@@ -26,7 +26,6 @@ from brainsieve.engine.source.cifti_header import (
 from brainsieve.engine.source.header import is_cifti_header, nifti_header, streamed_dtype
 from brainsieve.engine.source.memory import file_of
 from brainsieve.engine.source.streams import (
-    Unpacking,
     fill,
     open_plain,
     packing_of,
@@ -34,6 +33,7 @@ from brainsieve.engine.source.streams import (
     refuse_promise,
     size_of,
     unpacked,
+    unpacking,
 )
 from brainsieve.exceptions import CorruptImageError
 
@@ -210,7 +210,7 @@ def _from_image(img: Any) -> CiftiSource:
     with open_plain(path) as stream:
         packing = packing_of(stream.read(4))
     if packing is not None:
-        with Unpacking(open_plain(path), packing) as whole:  # nibabel does not look at the checksum
+        with unpacking(open_plain(path), packing) as whole:  # nibabel does not look at the checksum
             read_to_end(whole, path)
         return CiftiImageSource(img, name)
     with reading(path, "CIFTI-2"):

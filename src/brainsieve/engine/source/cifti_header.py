@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import numpy as np
@@ -64,41 +64,33 @@ class SeriesAxis:
     start: float = 0.0
     step: float = 1.0
     unit: str = "SECOND"
-
-    @property
-    def kind(self) -> str:
-        return "series"
+    kind: ClassVar[str] = "series"
 
 
 @dataclass(frozen=True)
-class ScalarAxis:
+class NamedAxis:
+    """Samples that have names."""
+
+    names: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class ScalarAxis(NamedAxis):
     """Named maps."""
 
-    names: tuple[str, ...]
-
-    @property
-    def n(self) -> int:
-        return len(self.names)
-
-    @property
-    def kind(self) -> str:
-        return "scalars"
+    kind: ClassVar[str] = "scalars"
 
 
 @dataclass(frozen=True)
-class LabelAxis:
+class LabelAxis(NamedAxis):
     """Named maps of labels, each with its table: key to name and colour (red, green, blue, alpha in 0..1)."""
 
-    names: tuple[str, ...]
     tables: tuple[dict[int, tuple[str, Rgba]], ...]
-
-    @property
-    def n(self) -> int:
-        return len(self.names)
-
-    @property
-    def kind(self) -> str:
-        return "labels"
+    kind: ClassVar[str] = "labels"
 
 
 MapAxis = SeriesAxis | ScalarAxis | LabelAxis
@@ -147,10 +139,6 @@ class CiftiLayout:
     @property
     def expected_bytes(self) -> int:
         return self.offset + self.domain.n_points * self.point_bytes
-
-    @property
-    def is_dense(self) -> bool:
-        return isinstance(self.domain, Grayordinates)
 
 
 def read_cifti_layout(stream: Any, name: str, size: int) -> CiftiLayout:

@@ -17,13 +17,13 @@ from brainsieve.engine.source.header import Layout, streamed_dtype
 from brainsieve.engine.source.streams import (
     MOST_BEHIND,
     Ahead,
-    Unpacking,
     fill,
     open_plain,
     read_to_end,
     refuse_promise,
     size_of,
     skip,
+    unpacking,
 )
 from brainsieve.engine.source.values import spans_of
 from brainsieve.exceptions import CorruptImageError
@@ -117,7 +117,7 @@ class FileSource(Source):
         left: Callable[[], bool],
     ) -> Iterator[tuple[tuple[int, int], NDArray]]:
         expected, at = self.layout.expected_bytes, 0
-        with self._open() as stream:
+        with unpacking(self._open(), self._packing) as stream:
             for start, stop in spans:
                 wanted = self.layout.offset + start * self.layout.sample_bytes
                 skip(stream, wanted - at, self.path, expected, at, left)
@@ -134,8 +134,7 @@ class FileSource(Source):
                 read_to_end(stream, self.path, None if self.is_local else MOST_BEHIND, left)
 
     def _open(self) -> Any:
-        stream: Any = open_plain(self.path) if self._opener is None else self._opener()
-        return Unpacking(stream, self._packing) if self._packing else stream
+        return open_plain(self.path) if self._opener is None else self._opener()
 
     def _read(self, spans: list[tuple[int, int]], most: int) -> Generator[Block, None, None]:
         buffer = np.empty(most * self.layout.sample_bytes, dtype=np.uint8)

@@ -25,8 +25,6 @@ NIFTI_KINDS: dict[bytes, tuple[Any, str]] = {
     b"\x1c\x02\x00\x00": (nib.Nifti2Header, "<"),
     b"\x00\x00\x02\x1c": (nib.Nifti2Header, ">"),
 }
-# The data of a single file begin behind the header and four bytes that say whether extensions follow.
-EXTENSION_FLAG_BYTES = 4
 CIFTI_INTENTS = range(3000, 3100)
 # nibabel raises from this level on ("future errors are likely"), and repairs below.
 REFUSED_LEVEL = 40

@@ -15,12 +15,12 @@ from brainsieve.engine.files import reading
 from brainsieve.engine.source.base import Block, Source
 from brainsieve.engine.source.header import checked_dtype, checked_grid, checked_shape, streamed_dtype
 from brainsieve.engine.source.streams import (
-    Unpacking,
     open_plain,
     packing_of,
     read_to_end,
     refuse_promise,
     size_of,
+    unpacking,
 )
 from brainsieve.engine.source.timing import timing_of
 from brainsieve.engine.source.values import spans_of
@@ -136,8 +136,8 @@ def _checked_file(data: Any, path: str, sizes: tuple[int, int, int], n_samples: 
         refuse_promise(path, promised, size, packing, f"{n_samples} samples of {sizes}, {bits}")
     if packing is None:
         return data
-    with Unpacking(open_plain(path), packing) as unpacked:
-        read_to_end(unpacked, path)
+    with unpacking(open_plain(path), packing) as whole:
+        read_to_end(whole, path)
     return np.asanyarray(data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -177,36 +178,21 @@ def _from_url(url: str) -> Source:
     return FileSource(name, layout, packing, opener=open_url)
 
 
-class Rewound:
+class Rewound(io.RawIOBase):
     """A stream whose first bytes were read already."""
 
     def __init__(self, first: bytes, stream: BinaryIO) -> None:
         self._first, self._stream = first, stream
 
-    def read(self, n: int = -1) -> bytes:
-        if not self._first:
-            return self._stream.read(n)
-        n = len(self._first) if n < 0 else n
-        part, self._first = self._first[:n], self._first[n:]
-        return part
-
     def readinto(self, buffer: Any) -> int:
-        part = self.read(len(buffer))
-        buffer[: len(part)] = part
-        return len(part)
+        if not self._first:
+            return self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        n = min(len(buffer), len(self._first))
+        buffer[:n], self._first = self._first[:n], self._first[n:]
+        return n
 
     def readable(self) -> bool:
         return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self._stream.close()
-
-    @property
-    def closed(self) -> bool:
-        return self._stream.closed
 
 
 def _from_other_file(path: str) -> Source:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import io
 import os
 import re
 import socket
@@ -16,7 +17,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from brainsieve.exceptions import CorruptImageError, MissingFileError
 
@@ -209,7 +210,7 @@ def _why(reason: Any, url: str) -> str:
     return _words(reason, url) if isinstance(reason, BaseException) else str(reason)
 
 
-class RemoteStream:
+class RemoteStream(io.RawIOBase):
     """A stream that says at which byte of which URL it broke off."""
 
     def __init__(self, url: str, stream: Any) -> None:
@@ -218,10 +219,10 @@ class RemoteStream:
         length = getattr(stream, "headers", {}).get("Content-Length", "")
         self.size: int | None = int(length) if str(length).isdecimal() else size
 
-    def read(self, n: int = -1) -> bytes:
-        n = DOWNLOADED_AT_ONCE if n is None or n < 0 else n
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), DOWNLOADED_AT_ONCE)
         try:
-            data = self._stream.read(n)
+            data = self._stream.read(wanted)
         except TimeoutError:
             name, seconds = READ_TIMEOUT[0], seconds_of(READ_TIMEOUT)
             raise CorruptImageError(
@@ -231,31 +232,15 @@ class RemoteStream:
             raise CorruptImageError(
                 f"{self._name} broke off at byte {self._at}: {_words(error, self._url)}"
             ) from None
-        if not data and n and self.size is not None and self._at < self.size:
+        if not data and wanted and self.size is not None and self._at < self.size:
             raise CorruptImageError(f"{self._name} broke off at byte {self._at} of {self.size}.")
         self._at += len(data)
-        return bytes(data)
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(min(len(buffer), DOWNLOADED_AT_ONCE))
         buffer[: len(data)] = data
         return len(data)
 
     def readable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return False
-
     def close(self) -> None:
+        super().close()
         self._stream.close()
-
-    @property
-    def closed(self) -> bool:
-        return bool(getattr(self._stream, "closed", False))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

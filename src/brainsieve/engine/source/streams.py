@@ -14,7 +14,8 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from contextlib import closing, contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,21 +55,11 @@ def unpacked(stream: Any, packing: str | None) -> Any:
     return decoder(fileobj=stream, mode="rb")
 
 
-class Unpacking:
-    """A packed stream that closes the file it reads."""
-
-    def __init__(self, stream: Any, packing: str | None) -> None:
-        self._stream = stream
-        self._decoder = unpacked(stream, packing)
-        self.readinto = self._decoder.readinto
-        self.read = self._decoder.read
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._decoder.close()
-        self._stream.close()
+@contextmanager
+def unpacking(stream: Any, packing: str | None) -> Iterator[Any]:
+    """Decode a stream; it is closed together with the file that it reads."""
+    with closing(stream), closing(unpacked(stream, packing)) as decoder:
+        yield decoder
 
 
 def refuse_promise(name: str, promised: int, size: int, packing: str | None, what: str) -> None:
