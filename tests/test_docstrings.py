@@ -16,7 +16,7 @@ from brainsieve.maskers.declared import PARAMETERS, check_parameters, parameters
 from brainsieve.maskers.documented import documented
 
 MODULES = [
-    *("maskers", "image", "masking", "signal", "surface", "datasets", "reporting", "connectome"),
+    *("maskers", "image", "masking", "signal", "surface", "datasets", "reporting", "connectome", "glm"),
     *("interfaces.bids", "interfaces.fsl", "interfaces.fmriprep", "accelerate"),
 ]
 MASKERS = [name for name in maskers.__all__ if name != "BaseMasker"]

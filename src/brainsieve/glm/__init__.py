@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from brainsieve.glm.contrasts import Contrast, compute_contrast
 from brainsieve.glm.expressions import expression_to_contrast_vector
+from brainsieve.glm.fixed_effects import compute_fixed_effects
+from brainsieve.stat_maps import cluster_level_inference, fdr_threshold, threshold_stats_img
 
-__all__ = ["Contrast", "compute_contrast", "expression_to_contrast_vector"]
+__all__ = [
+    "Contrast",
+    "cluster_level_inference",
+    "compute_contrast",
+    "compute_fixed_effects",
+    "expression_to_contrast_vector",
+    "fdr_threshold",
+    "threshold_stats_img",
+]
 
 
 def __dir__() -> list[str]:

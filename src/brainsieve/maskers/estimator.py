@@ -40,7 +40,7 @@ from brainsieve.tables import read_confounds
 from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 if TYPE_CHECKING:
-    from brainsieve.reporting import HTMLReport
+    from brainsieve.pages import HTMLReport
 
 
 # What `fit` sets, beside the attributes that are `fitted`.
@@ -420,7 +420,7 @@ class FrozenMasker(MaskerContract):
             For an unknown engine.
         """
         from brainsieve.maskers.reports import content_of
-        from brainsieve.reporting import masker_report
+        from brainsieve.pages import masker_report
 
         name, known = type(self).__name__, self._displayed_name
         unknown = sorted(set(kwargs) - ({known} if known else set()))

@@ -17,8 +17,8 @@ from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.spatial.sphere import sphere_points
 from brainsieve.logs import warn
 from brainsieve.maskers.fitted import FittedMasker
+from brainsieve.pages import MaskerContent
 from brainsieve.plotting import Layer
-from brainsieve.reporting import MaskerContent
 
 # Maps and spheres that are shown where nothing else is asked for.
 N_SHOWN = 10

@@ -1,9 +1,11 @@
-"""Reports: self-contained HTML pages."""
+"""Reports: pages of HTML, and tables of the clusters of a map."""
 
-from brainsieve.reporting.html_report import HTMLReport
-from brainsieve.reporting.masker_report import MaskerContent, masker_report
+from __future__ import annotations
 
-__all__ = ["HTMLReport", "MaskerContent", "masker_report"]
+from brainsieve.pages import HTMLReport
+from brainsieve.stat_maps import get_clusters_table
+
+__all__ = ["HTMLReport", "get_clusters_table"]
 
 
 def __dir__() -> list[str]:

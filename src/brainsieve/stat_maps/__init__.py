@@ -1,6 +1,6 @@
 """What is made of a map of a statistic: thresholds, clusters and their tables, shares of true discoveries.
 
-Maps are of volumes or surfaces; points that are not finite were not tested. `brainsieve.glm` and `brainsieve.reporting`
+Maps are of volumes or surfaces; points that are not finite were not tested. `brainsieve.glm` and `brainsieve.pages`
 are the public doors of this room.
 """
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainsieve.logs import warn
+from brainsieve.pages.html_report import HTMLReport
+from brainsieve.pages.values import described
 from brainsieve.plotting.canvases import Canvas
 from brainsieve.plotting.layers import Layer, label_colours
-from brainsieve.reporting.html_report import HTMLReport
-from brainsieve.reporting.values import described
 
 if TYPE_CHECKING:
     import pandas as pd

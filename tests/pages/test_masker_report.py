@@ -26,9 +26,9 @@ from brainsieve.maskers import (
     SurfaceLabelsMasker,
 )
 from brainsieve.maskers.reports import template
+from brainsieve.pages import HTMLReport
+from brainsieve.pages.values import described
 from brainsieve.plotting import VolumeCanvas
-from brainsieve.reporting import HTMLReport
-from brainsieve.reporting.values import described
 
 pytest.importorskip("matplotlib")
 
