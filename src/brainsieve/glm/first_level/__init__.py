@@ -1,0 +1,30 @@
+"""Models of single runs: responses, designs."""
+
+from __future__ import annotations
+
+from brainsieve.glm.first_level.design_matrix import check_design_matrix, make_first_level_design_matrix
+from brainsieve.glm.first_level.hrf import (
+    glover_dispersion_derivative,
+    glover_hrf,
+    glover_time_derivative,
+    spm_dispersion_derivative,
+    spm_hrf,
+    spm_time_derivative,
+)
+from brainsieve.glm.first_level.regressors import compute_regressor
+
+__all__ = [
+    "check_design_matrix",
+    "compute_regressor",
+    "glover_dispersion_derivative",
+    "glover_hrf",
+    "glover_time_derivative",
+    "make_first_level_design_matrix",
+    "spm_dispersion_derivative",
+    "spm_hrf",
+    "spm_time_derivative",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
