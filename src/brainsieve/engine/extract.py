@@ -101,7 +101,13 @@ def _n_done(block: Block, source: Source) -> int:
     return round(source.n_samples * block.points.stop / source.domain.n_points)
 
 
-def stream(source: Source, request: Request, samples_per_block: int) -> Iterator[NDArray]:
+def stream(
+    source: Source,
+    request: Request,
+    samples_per_block: int,
+    samples: NDArray[np.intp] | None = None,
+    guard: FiniteGuard | None = None,
+) -> Iterator[NDArray]:
     """Features as they come, nothing done in time: what is done there needs the whole run.
 
     Parameters
@@ -110,6 +116,10 @@ def stream(source: Source, request: Request, samples_per_block: int) -> Iterator
     request : Request
         Its temporal operator is not used. Where it clips, the range of the run is read first.
     samples_per_block : int
+    samples : array of int, sorted, optional
+        Which samples; what stands in others does not matter. Default: all.
+    guard : FiniteGuard, optional
+        Counts what is not finite, for who wants to know it.
 
     Yields
     ------
@@ -123,18 +133,27 @@ def stream(source: Source, request: Request, samples_per_block: int) -> Iterator
     """
     request = replace(request, time=None)
     request.check(source)
-    return _streamed_features(source, request, samples_per_block)
+    wanted = np.arange(source.n_samples) if samples is None else samples
+    return _streamed_features(source, request, samples_per_block, wanted, guard)
 
 
-def _streamed_features(source: Source, request: Request, samples_per_block: int) -> Iterator[NDArray]:
-    everything = np.arange(source.n_samples)
-    guard, sink = FiniteGuard(source, everything), make_sink(source, request)
+def _streamed_features(
+    source: Source,
+    request: Request,
+    samples_per_block: int,
+    wanted: NDArray[np.intp],
+    guard: FiniteGuard | None,
+) -> Iterator[NDArray]:
+    guard, sink = guard or FiniteGuard(source, wanted), make_sink(source, request)
     if request.clip:
-        sink.low, sink.high = value_range(source)
-    with closing(stored_blocks(source, everything, True, samples_per_block)) as blocks:
+        sink.low, sink.high = value_range(source, wanted)
+    with closing(stored_blocks(source, wanted, True, samples_per_block)) as blocks:
         for block in blocks:
+            first, last = np.searchsorted(wanted, (block.samples.start, block.samples.stop))
+            if first == last:
+                continue
             with single_threaded_blas():
-                sink.start(everything[block.samples])
+                sink.start(wanted[first:last])
                 sink.take(guard.cleaned(block), None)
                 features = sink.finish(1)
             yield features

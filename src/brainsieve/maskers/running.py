@@ -106,7 +106,7 @@ class _Run:
         names = self.fitted.names
         warn_of_lost(self.recipe, self.source.name, self.fitted.column, names)
         if answer.n_nonfinite is not None:
-            _warn_of_nonfinite(self.recipe, self.source.name, self.fitted.column, names, answer)
+            warn_of_nonfinite(self.recipe, self.source.name, self.fitted.column, names, answer)
         if len(self.recipe.lost):
             answer.values[:, self.recipe.lost] = self.recipe.fill
         least = self.fitted.in_time.min_coverage
@@ -167,9 +167,10 @@ def warn_of_lost(recipe: Recipe, source_name: str, column: str, names: Sequence[
     )
 
 
-def _warn_of_nonfinite(
+def warn_of_nonfinite(
     recipe: Recipe, source_name: str, column: str, names: Sequence[str], answer: Extracted
 ) -> None:
+    """Warn of the columns that values which are NaN or infinite touch."""
     space = recipe.touched_by or recipe.space
     if not space.is_linear or answer.n_nonfinite is None:
         return

@@ -1,4 +1,4 @@
-"""Models of single runs: responses, designs."""
+"""Models of runs: responses, designs, and their fit to every point."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from brainsieve.glm.first_level.hrf import (
     spm_hrf,
     spm_time_derivative,
 )
+from brainsieve.glm.first_level.model import FirstLevelModel
 from brainsieve.glm.first_level.regressors import compute_regressor
+from brainsieve.glm.first_level.scaling import mean_scaling
+from brainsieve.glm.regression import run_glm
 
 __all__ = [
+    "FirstLevelModel",
     "check_design_matrix",
     "compute_regressor",
     "glover_dispersion_derivative",
     "glover_hrf",
     "glover_time_derivative",
     "make_first_level_design_matrix",
+    "mean_scaling",
+    "run_glm",
     "spm_dispersion_derivative",
     "spm_hrf",
     "spm_time_derivative",
