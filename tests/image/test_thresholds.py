@@ -178,7 +178,7 @@ def test_thresholding_holds_the_result_and_one_pass_of_values(threshold):
         (dict(threshold="50"), ValueError, "'80%'"),
         (dict(threshold=None), TypeError, "None was given"),
         (dict(threshold=True), TypeError, "True was given"),
-        (dict(threshold=np.inf), ValueError, "finite"),
+        (dict(threshold=np.nan), ValueError, "threshold must be a number"),
         (dict(threshold=-1), ValueError, "negative"),
         (dict(threshold=1, cluster_threshold=2.5), TypeError, "cluster_threshold"),
         (dict(threshold=1, cluster_threshold=True), TypeError, "cluster_threshold"),
@@ -197,3 +197,15 @@ def test_wrong_settings_are_named_before_anything_changes(arguments, error, word
 def test_a_threshold_that_nothing_reaches_is_told():
     with pytest.warns(UserWarning, match="no value of the image reaches it"):
         assert not array(threshold_img(volume(), 1e6)).any()
+
+
+@pytest.mark.parametrize("threshold, two_sided", [(np.inf, True), (np.inf, False), (-np.inf, False)])
+@pytest.mark.parametrize("dtype", ["f4", "i2", "u1"])
+def test_nothing_reaches_infinity(threshold, two_sided, dtype):
+    """What thresholds of false discovery are where there is none."""
+    values = np.random.default_rng(0).uniform(0, 100, (4, 5, 6)).astype(dtype)
+    values[0, 0, 0] = np.inf if dtype == "f4" else 7
+    img = nib.Nifti1Image(values, np.eye(4))
+    for function in (threshold_img, binarize_img):
+        with pytest.warns(UserWarning, match="no value of the image reaches it"):
+            assert not function(img, threshold, two_sided=two_sided).get_fdata().any()

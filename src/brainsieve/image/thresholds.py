@@ -133,8 +133,9 @@ def checked_threshold(threshold: Any, two_sided: bool) -> tuple[float, bool]:
     if isinstance(threshold, bool | np.bool_) or not isinstance(threshold, numbers.Real):
         raise TypeError(f"threshold must be {what}; {threshold!r} was given.")
     value = float(threshold)
-    if not np.isfinite(value):
-        raise ValueError(f"threshold must be finite; {threshold!r} was given.")
+    # Infinity is what control of false discoveries asks for where nothing is one: nothing stays.
+    if np.isnan(value):
+        raise ValueError(f"threshold must be {what}; {threshold!r} was given.")
     if two_sided and value < 0:
         raise ValueError(f"threshold must not be negative where two_sided is True; {threshold!r} was given.")
     return value, False
