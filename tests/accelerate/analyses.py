@@ -191,6 +191,90 @@ def several_runs(folder):
     }
 
 
+def nothing_discovered(folder):
+    """Control of false discoveries asks for an infinite threshold where there is none."""
+    from nilearn.glm import threshold_stats_img
+
+    img, mask, _ = planted()
+    z = nib.Nifti1Image(img.get_fdata()[..., 0] - 100, AFFINE)
+    kept, threshold = threshold_stats_img(z, mask, alpha=1e-6, height_control="fdr")
+    # Compared arrays have something in them.
+    return {"kept": kept.get_fdata() + 1, "threshold": np.array([str(threshold)])}
+
+
+def processes_and_copies(folder):
+    """Maskers that run in processes, are copied, stored, and stand in pipelines."""
+    import copy
+    import pickle
+
+    from joblib import Parallel, delayed
+    from nilearn import image, maskers
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    runs, (_, mask, _) = [planted(seed)[0] for seed in range(3)], planted()
+    regions = nib.Nifti1Image(np.arange(990, dtype=np.int16).reshape(10, 11, 9) // 100, AFFINE)
+    several = maskers.MultiNiftiLabelsMasker(regions, n_jobs=2, standardize="psc", smoothing_fwhm=9).fit(runs)
+    single = maskers.NiftiMasker(mask, standardize=None).fit()
+    parallel = Parallel(2, "loky")
+    files = []
+    for number, volume in enumerate(
+        v for run in runs for v in image.iter_img(image.index_img(run, slice(8)))
+    ):
+        files.append(str(folder / f"{number}.nii.gz"))
+        volume.to_filename(files[-1])
+    groups = np.tile([0, 1], 12)
+    pipeline = make_pipeline(maskers.NiftiLabelsMasker(regions, standardize=None), LinearSVC(dual=False))
+    grid = GridSearchCV(
+        pipeline, {"niftilabelsmasker__strategy": ["mean", "median"]}, cv=2, error_score="raise"
+    )
+    return {
+        "in processes": np.stack(several.transform(runs)),
+        "stored": np.stack(pickle.loads(pickle.dumps(several)).transform(runs)),
+        "copied": np.stack(copy.deepcopy(several).transform(runs)),
+        "cloned": np.stack(clone(several).fit(runs).transform(runs)),
+        "method in processes": np.stack(parallel(delayed(single.transform)(run) for run in runs)),
+        "function in processes": np.stack(
+            [each.get_fdata() for each in parallel(delayed(image.smooth_img)(run, 9) for run in runs)]
+        ),
+        "array of files": cross_val_score(pipeline, np.array(files), groups, cv=3, error_score="raise"),
+        "folds in processes": cross_val_score(pipeline, files, groups, cv=3, n_jobs=2, error_score="raise"),
+        "grid": grid.fit(files, groups).cv_results_["mean_test_score"],
+    }
+
+
+def surfaces(folder):
+    """The host's surface images stay the host's, in its maskers and in functions that are replaced for volumes."""
+    from nilearn import image, maskers
+    from nilearn.glm.first_level import FirstLevelModel
+    from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage, vol_to_surf
+    from scipy.spatial import ConvexHull
+
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(60, 3))
+    points *= 20 / np.linalg.norm(points, axis=1, keepdims=True)
+    mesh = InMemoryMesh(points, ConvexHull(points).simplices.astype(int))
+    both = PolyMesh(left=mesh, right=mesh)
+    run = SurfaceImage(both, {part: rng.normal(size=(60, 60)) for part in ("left", "right")})
+    labels = SurfaceImage(both, {"left": np.arange(60) // 20, "right": np.arange(60) // 20 + 3})
+    voxels = maskers.SurfaceMasker(detrend=True, standardize="zscore_sample").fit(run)
+    left = {
+        "mean": image.mean_img(run),
+        "kept": image.threshold_img(image.mean_img(run), 0.1),
+        "volume": image.index_img(run, 3),
+        "double": image.math_img("2 * a", a=run),
+        "like": image.new_img_like(run, {part: -values for part, values in run.data.parts.items()}),
+        "back": voxels.inverse_transform(voxels.transform(run)),
+        "contrast": FirstLevelModel(t_r=2.0, noise_model="ols").fit(run, EVENTS).compute_contrast("task"),
+        "sampled": SurfaceImage.from_volume(both, planted()[0]),
+    }
+    found = {name: each.data.parts["left"] for name, each in left.items()}
+    regions = maskers.SurfaceLabelsMasker(labels, standardize=None)
+    return found | {"regions": regions.fit_transform(run), "to mesh": vol_to_surf(planted()[0], mesh)}
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     folder = Path(sys.argv[1])

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parent / "analyses.py"
-FAST = ("decoder", "first_level", "can_ica", "dict_learning", "region_extractor", "several_runs")
+FAST = (
+    *("decoder", "first_level", "can_ica", "dict_learning", "region_extractor", "several_runs"),
+    *("nothing_discovered", "processes_and_copies", "surfaces"),
+)
 # Those that load or draw nilearn's template at full size.
 SLOW = ("template", "pictures", "glm_report", "bids_of_glm")
 
