@@ -216,14 +216,21 @@ def test_a_background_called_by_its_number_is_no_table_that_counts_from_zero():
 
 
 @pytest.mark.parametrize(
-    "header", ["index\tname\tname", "index\tindex\tname", "id\tname\tindex", "name\tindex\tname_"]
+    "header",
+    [
+        "index\tname\tcolor\tcolor",
+        "index\tname\tname",
+        "index\tindex\tname",
+        "id\tname\tindex",
+        "name\tindex\tname_",
+    ],
 )
 def test_columns_that_repeat_are_kept_apart(tmp_path, header):
     columns = header.split("\t")
-    rows = {"index": "7", "id": "7", "name": "V1", "name_": "V1"}
+    rows = {"index": "7", "id": "7", "name": "V1", "name_": "V1", "color": "#ff0000"}
     (tmp_path / "t.tsv").write_text(header + "\n" + "\t".join(rows[column] for column in columns) + "\n")
     frame = pd.DataFrame([[rows[column] for column in columns]], columns=columns)
     for table in (read_lut(tmp_path / "t.tsv"), read_lut(frame)):
-        assert len(set(table.columns)) == 3
+        assert len(set(table.columns)) == len(columns)
         assert table["index"].tolist() == [7] and table["name"].tolist() == ["V1"]
     assert list(frame.columns) == columns

@@ -260,12 +260,10 @@ def _frame(header: Sequence[str], rows: Sequence[Sequence[str]]) -> pd.DataFrame
         if rows
         else [()] * len(header)
     )
-    table = pd.DataFrame(dict(enumerate(map(list, columns))), dtype=object).set_axis(
-        list(header), axis="columns"
-    )
-    if "color" in table.columns and not (table["color"] != "").any():
-        return table.drop(columns="color")
-    return table
+    # A colour that no row has is none.
+    kept = [i for i, name in enumerate(header) if name != "color" or any(columns[i])]
+    table = pd.DataFrame({i: list(columns[i]) for i in kept}, dtype=object)
+    return table.set_axis([header[i] for i in kept], axis="columns")
 
 
 # -- columns -------------------------------------------------------------------------------------------
