@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,15 @@ from brainsieve.maskers.output import final_dtype
 from brainsieve.maskers.recipe import Recipe
 from brainsieve.tables import read_confounds
 from brainsieve.typing import ConfoundsLike, SampleMaskLike
+
+
+@dataclass(frozen=True)
+class Share:
+    """A masker's part of a pass, with confounds and kept samples of its own; as the `transform` of maskers takes them."""
+
+    fitted: FittedMasker
+    confounds: ConfoundsLike | None = None
+    sample_mask: SampleMaskLike | None = None
 
 
 def run_fitted(
@@ -52,10 +61,36 @@ def run_fitted(
     components = None
     if high_variance and any(one.in_time.high_variance for one in fitted):
         components = high_variance_components(source, sample_mask, fitted[0].in_time.runs)
-    runs = [
-        _Run(one, source, _beside(regressors, components if one.in_time.high_variance else None), sample_mask)
-        for one in fitted
-    ]
+    return _run_all(
+        source,
+        [
+            _Run(
+                one,
+                source,
+                _beside(regressors, components if one.in_time.high_variance else None),
+                sample_mask,
+            )
+            for one in fitted
+        ],
+        progress,
+    )
+
+
+def run_shares(
+    source: Source, shares: Sequence[Share], progress: Progress | None = None
+) -> list[NDArray]:
+    """Signals of several ways to clean from one pass over a source; else as `run_fitted`."""
+    runs = []
+    for share in shares:
+        of_runs = share.fitted.in_time.runs
+        regressors = read_confounds(
+            share.confounds, source.n_samples, source.name, share.sample_mask, of_runs
+        )
+        runs.append(_Run(share.fitted, source, regressors, share.sample_mask))
+    return _run_all(source, runs, progress)
+
+
+def _run_all(source: Source, runs: Sequence[_Run], progress: Progress | None) -> list[NDArray]:
     in_one_pass = [run.request() for run in runs if run.recipe.eigen is None]
     answers = iter(extract(source, in_one_pass, progress=progress) if in_one_pass else [])
     results = []

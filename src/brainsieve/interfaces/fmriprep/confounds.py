@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.engine.files import reading, regular_file
 from brainsieve.interfaces.fmriprep import columns, files, scrub
 from brainsieve.logs import warn
 
@@ -129,19 +131,19 @@ def load_confounds(
     For the strategies and how they compare: Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020;
     Wang et al. 2024, doi:10.1371/journal.pcbi.1011942.
     """
-    settings = _checked(
-        strategy,
-        {
-            "motion": motion,
-            "wm_csf": wm_csf,
-            "global_signal": global_signal,
-            "compcor": compcor,
-            "ica_aroma": ica_aroma,
-            "tedana": tedana,
-        },
-        n_compcor,
-        {"scrub": scrub, "fd_threshold": fd_threshold, "std_dvars_threshold": std_dvars_threshold},
-        demean,
+    settings = checked_settings(
+        strategy=strategy,
+        motion=motion,
+        wm_csf=wm_csf,
+        global_signal=global_signal,
+        compcor=compcor,
+        ica_aroma=ica_aroma,
+        tedana=tedana,
+        n_compcor=n_compcor,
+        scrub=scrub,
+        fd_threshold=fd_threshold,
+        std_dvars_threshold=std_dvars_threshold,
+        demean=demean,
     )
     runs, is_single = files.as_runs(img_files)
     _announce(settings)
@@ -154,10 +156,20 @@ def load_confounds(
 # -- parameters ----------------------------------------------------------------------------------------
 
 
-def _checked(
-    strategy: Any, options: dict[str, Any], n_compcor: Any, limits: dict[str, Any], demean: Any
-) -> Strategy:
-    elements = _checked_elements(strategy)
+def checked_settings(**parameters: Any) -> Strategy:
+    """Checked parameters of `load_confounds`, but for its images; what is not given has its default there.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is not what it should be.
+    """
+    bound = inspect.signature(load_confounds).bind("", **parameters)
+    bound.apply_defaults()
+    given = bound.arguments
+    elements = _checked_elements(given["strategy"])
+    options = {name: given[name] for name in CHOICES}
+    limits = {name: given[name] for name in ("scrub", "fd_threshold", "std_dvars_threshold")}
     for name, value in options.items():
         if name in elements and value not in CHOICES[name]:
             raise ValueError(f"{name} must be one of {CHOICES[name]}; {value!r} was given.")
@@ -167,12 +179,38 @@ def _checked(
     return Strategy(
         elements=elements,
         options=options,
-        n_compcor=_checked_count(n_compcor) if "compcor" in elements else None,
+        n_compcor=_checked_count(given["n_compcor"]) if "compcor" in elements else None,
         shortest_segment=limits["scrub"],
         fd_threshold=limits["fd_threshold"],
         std_dvars_threshold=limits["std_dvars_threshold"],
-        demean=bool(demean),
+        demean=bool(given["demean"]),
     )
+
+
+def tables_of(img_file: Any, **parameters: Any) -> list[Path]:
+    """The tables that `load_confounds` would read for a run, whose columns are known to be there.
+
+    Of a table its header alone is read.
+
+    Raises
+    ------
+    ValueError
+        As `load_confounds`, but for what only the values of a table tell.
+    """
+    import pandas as pd
+
+    settings = checked_settings(**parameters)
+    runs, _ = files.as_runs(img_file)
+    tedana = "tedana" in settings.elements
+    aroma_full = "ica_aroma" in settings.elements and settings.options["ica_aroma"] == "full"
+    files.check_image_name(runs[0], aroma_full=aroma_full, tedana=tedana)
+    if tedana:
+        return [files.find_beside(runs[0], kind) for kind in (files.MIXING, files.METRICS)]
+    path = files.find_beside(runs[0], files.CONFOUNDS)
+    with reading(str(path), "a tab-separated table"):
+        header = pd.read_csv(regular_file(path, "a tab-separated table"), sep="\t", nrows=0, encoding="utf-8-sig")
+    _names_of(header, path, settings)
+    return [path]
 
 
 def _checked_elements(strategy: Any) -> tuple[str, ...]:
