@@ -58,13 +58,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_together(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list[Path]]:
+def replacing_together(
+    paths: Sequence[str | os.PathLike[str]], *, durable: bool = True
+) -> Iterator[list[Path]]:
     """Where to write several files that take their places together: all, or none after an error or an interrupt.
 
     Parameters
     ----------
     paths : sequence of paths
         They take their places in this order.
+    durable : bool, default=True
+        Have each on the disk before it takes its place: else a power cut may leave neither the old nor the new one.
+        False is for those who can tell an incomplete file, and make thousands.
 
     Yields
     ------
@@ -85,7 +90,7 @@ def replacing_together(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list
             folders[folder] = _unfinished_folder(folder)
         unfinished = [folders[target.parent] / target.name for target in targets]
         yield unfinished
-        _put_in_place(unfinished, targets)
+        _put_in_place(unfinished, targets, durable)
     except OSError as error:
         _name_target(error, dict(zip(folders.values(), folders, strict=False)), targets)
         raise
@@ -125,9 +130,10 @@ def _name_target(error: OSError, folders: dict[Path, Path], targets: list[Path])
             error.filename = str(place / Path(name).name)
 
 
-def _put_in_place(unfinished: list[Path], targets: list[Path]) -> None:
+def _put_in_place(unfinished: list[Path], targets: list[Path], durable: bool) -> None:
     for file, target in zip(unfinished, targets, strict=True):
-        _sync(file)
+        if durable:
+            _sync(file)
         if target.exists():
             shutil.copymode(target, file)
     if len(targets) == 1:

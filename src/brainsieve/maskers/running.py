@@ -23,6 +23,10 @@ from brainsieve.tables import read_confounds
 from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
 
+# Points of each column, and those that an image has.
+Coverage = tuple[NDArray, NDArray]
+
+
 @dataclass(frozen=True)
 class Share:
     """A masker's part of a pass, with confounds and kept samples of its own; as the `transform` of maskers takes them."""
@@ -78,8 +82,11 @@ def run_fitted(
 
 def run_shares(
     source: Source, shares: Sequence[Share], progress: Progress | None = None
-) -> list[NDArray]:
-    """Signals of several ways to clean from one pass over a source; else as `run_fitted`."""
+) -> list[tuple[NDArray, Coverage | None]]:
+    """Signals of several ways to clean from one pass over a source, and how the image covers each column.
+
+    Coverage, points expected and found, is known for maskers that have a `min_coverage`.
+    """
     runs = []
     for share in shares:
         of_runs = share.fitted.in_time.runs
@@ -87,7 +94,8 @@ def run_shares(
             share.confounds, source.n_samples, source.name, share.sample_mask, of_runs
         )
         runs.append(_Run(share.fitted, source, regressors, share.sample_mask))
-    return _run_all(source, runs, progress)
+    values = _run_all(source, runs, progress)
+    return [(value, run.coverage) for value, run in zip(values, runs, strict=True)]
 
 
 def _run_all(source: Source, runs: Sequence[_Run], progress: Progress | None) -> list[NDArray]:
@@ -109,6 +117,7 @@ class _Run:
         self.fitted, self.source = fitted, source
         self.recipe = fitted.recipe_and_warnings(source.domain)
         self._regressors, self._sample_mask = regressors, sample_mask
+        self.coverage: Coverage | None = None
         eigen = self.recipe.eigen is not None
         # An eigenvariate is made of cleaned voxels, and itself standardized afterwards.
         cleaning = replace(fitted.in_time.cleaning, header_t_r=source.tr)
@@ -149,8 +158,8 @@ class _Run:
             seen = answer.has_data
             if seen is None:  # eigenvariates have passes of their own
                 seen = has_data(self.source, self.time.kept)
-            coverage = self.fitted.atlas.coverage(self.source.domain, seen)
-            _blank_uncovered(answer.values, least, coverage, self.source.name, self.fitted.column, names)
+            self.coverage = self.fitted.atlas.coverage(self.source.domain, seen)
+            _blank_uncovered(answer.values, least, self.coverage, self.source.name, self.fitted.column, names)
         dtype = self.fitted.result_dtype(self.source, self._regressors is not None)
         return final_dtype(answer.values, dtype, names, self.source.name)
 

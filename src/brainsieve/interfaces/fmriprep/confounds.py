@@ -197,8 +197,6 @@ def tables_of(img_file: Any, **parameters: Any) -> list[Path]:
     ValueError
         As `load_confounds`, but for what only the values of a table tell.
     """
-    import pandas as pd
-
     settings = checked_settings(**parameters)
     runs, _ = files.as_runs(img_file)
     tedana = "tedana" in settings.elements
@@ -207,8 +205,9 @@ def tables_of(img_file: Any, **parameters: Any) -> list[Path]:
     if tedana:
         return [files.find_beside(runs[0], kind) for kind in (files.MIXING, files.METRICS)]
     path = files.find_beside(runs[0], files.CONFOUNDS)
-    with reading(str(path), "a tab-separated table"):
-        header = pd.read_csv(regular_file(path, "a tab-separated table"), sep="\t", nrows=0, encoding="utf-8-sig")
+    # A line, not a table: a cohort has thousands of files.
+    with reading(str(path), "a tab-separated table"), open(regular_file(path, "a table"), encoding="utf-8-sig") as file:
+        header = [name.strip('"') for name in file.readline().rstrip("\r\n").split("\t")]
     _names_of(header, path, settings)
     return [path]
 
@@ -312,7 +311,7 @@ def _from_tedana(image: Path, how: str) -> tuple[pd.DataFrame, NDArray[np.bool_]
 def _from_fmriprep(image: Path, settings: Strategy) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     path = files.find_beside(image, files.CONFOUNDS)
     table = files.read_table(path)
-    names = _names_of(table, path, settings)
+    names = _names_of(list(table.columns), path, settings)
     keep = ~scrub.non_steady(table)
     if "scrub" in settings.elements:
         keep &= ~_scrubbed(table, path, settings)
@@ -338,19 +337,19 @@ def _scrubbed(table: pd.DataFrame, path: Path, settings: Strategy) -> NDArray[np
     return scrub.without_short_segments(outliers, settings.shortest_segment)
 
 
-def _names_of(table: pd.DataFrame, path: Path, settings: Strategy) -> list[str]:
+def _names_of(present: list[str], path: Path, settings: Strategy) -> list[str]:
     """Sorted names of the columns that the strategy stands for; ValueError lists all that are missing."""
-    found = [_found(element, table, path, settings) for element in settings.elements]
+    found = [_found(element, present, path, settings) for element in settings.elements]
     missing = [name for one in found for name in one.missing]
     if missing:
         raise columns.MissingColumnsError(
-            f"{path} lacks {', '.join(missing)}, which strategy={settings.elements} needs. {_hint(table)}"
+            f"{path} lacks {', '.join(missing)}, which strategy={settings.elements} needs. {_hint(present)}"
         )
     return sorted({name for one in found for name in one.columns})
 
 
-def _found(element: str, table: pd.DataFrame, path: Path, settings: Strategy) -> columns.Found:
-    present, options = list(table.columns), settings.options
+def _found(element: str, present: list[str], path: Path, settings: Strategy) -> columns.Found:
+    options = settings.options
     if element == "motion":
         return columns.expanded(columns.MOTION, options["motion"], present)
     if element == "wm_csf":
@@ -374,15 +373,15 @@ def _found(element: str, table: pd.DataFrame, path: Path, settings: Strategy) ->
         return columns.aroma(present)
     if element == "scrub":
         return columns.Found(
-            (), tuple(name for name in (scrub.FD, scrub.STD_DVARS) if name not in table.columns)
+            (), tuple(name for name in (scrub.FD, scrub.STD_DVARS) if name not in present)
         )
     return columns.Found(())
 
 
-def _hint(table: pd.DataFrame) -> str:
-    if len(table.columns) == 1 and "," in str(table.columns[0]):
+def _hint(present: list[str]) -> str:
+    if len(present) == 1 and "," in str(present[0]):
         return "The table seems to be separated by commas; fMRIPrep's tables are separated by tabs."
-    if any(name in table.columns for name in ("X", "RotX", "FramewiseDisplacement", "GlobalSignal")):
+    if any(name in present for name in ("X", "RotX", "FramewiseDisplacement", "GlobalSignal")):
         return "Its names are those of fMRIPrep 1.1 or older; tables since version 1.2 are supported."
     return "Choose another strategy, or run fMRIPrep with what computes these."
 
