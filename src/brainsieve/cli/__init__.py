@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: done. 1: a file or a value is not what it should be, and one line on standard error says so.
         2: the command line itself is wrong. 70: a defect of the program. 130: interrupted.
     """
-    from brainsieve.cli.arguments import UsageError, parser
+    from brainsieve.cli.arguments import parser
+    from brainsieve.cli.options import UsageError
 
     arguments = parser().parse_args(argv)
     if arguments.command is None:
@@ -68,6 +69,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from brainsieve.cli.extract import run_extract
 
         return run_extract(arguments)
+    if arguments.command == "cohort":
+        from brainsieve.cli.cohort import run_cohort
+
+        return run_cohort(arguments)
     from brainsieve.demo import run_demo
 
     run_demo(arguments.output, quiet=arguments.quiet)

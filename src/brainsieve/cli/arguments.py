@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
-from typing import Any
 
 from brainsieve._version import __version__
+from brainsieve.cli.cohort_arguments import add_cohort
+from brainsieve.cli.options import (
+    Once,
+    Switch,
+    add_common,
+    fwhm,
+    label,
+    not_negative,
+    positive,
+    share,
+)
 
 STRATEGIES = (
     "mean",
@@ -42,42 +50,6 @@ brainsieve extract RUN [RUN ...] (--atlas ATLAS | --seeds COORDS | --voxels) ...
                           [options]"""
 
 
-class UsageError(Exception):
-    """A command line that cannot be meant, whatever the files hold."""
-
-
-class Once(argparse.Action):
-    """An option that may be given once: of two values one would be lost without a word."""
-
-    given = False
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        if self.given:
-            parser.error(f"argument {'/'.join(self.option_strings)}: given twice; one value is needed")
-        self.given = True
-        setattr(namespace, self.dest, self._value(values, option_string))
-
-    def _value(self, values: Any, option_string: str | None) -> Any:
-        return True if self.nargs == 0 else values
-
-
-class Switch(Once):
-    """--NAME and --no-NAME, one of them and once."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
-        name = option_strings[0].removeprefix("--")
-        super().__init__([f"--{name}", f"--no-{name}"], dest, nargs=0, **settings)
-
-    def _value(self, values: Any, option_string: str | None) -> bool:
-        return not str(option_string).startswith("--no-")
-
-
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     top = argparse.ArgumentParser(
@@ -89,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"brainsieve {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_extract(commands)
+    add_common(add_cohort(commands))
     _add_demo(commands)
     top.set_defaults(debug=False, quiet=False)
     return top
@@ -109,7 +82,7 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
         metavar="DIR",
         help="folder (default: %(default)s)",
     )
-    _add_common(demo)
+    add_common(demo)
 
 
 def _add_extract(commands: argparse._SubParsersAction) -> None:
@@ -137,7 +110,7 @@ def _add_extract(commands: argparse._SubParsersAction) -> None:
     _add_space(extract)
     _add_time(extract)
     _add_outputs(extract)
-    _add_common(extract)
+    add_common(extract)
 
 
 def _add_inputs(extract: argparse.ArgumentParser) -> None:
@@ -168,7 +141,7 @@ def _add_inputs(extract: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--radius",
         action=Once,
-        type=_not_negative,
+        type=not_negative,
         metavar="MM",
         help="of the spheres around seeds (default: the voxel nearest to each)",
     )
@@ -186,7 +159,7 @@ def _add_inputs(extract: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--background-label",
         action=Once,
-        type=_label,
+        type=label,
         metavar="ID",
         help="the value of atlases of labels that is no region (default: 0)",
     )
@@ -219,7 +192,7 @@ def _add_space(extract: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--smoothing-fwhm",
         action=Once,
-        type=_fwhm,
+        type=fwhm,
         metavar="MM",
         help="Gaussian width; a number, x,y,z or fast",
     )
@@ -245,7 +218,7 @@ def _add_space(extract: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--min-coverage",
         action=Once,
-        type=_share,
+        type=share,
         metavar="SHARE",
         help="from 0 to 1: a region of which the run covers less has no values, and a warning names it",
     )
@@ -254,8 +227,8 @@ def _add_space(extract: argparse.ArgumentParser) -> None:
 def _add_time(extract: argparse.ArgumentParser) -> None:
     group = extract.add_argument_group("in time")
     group.add_argument("--detrend", action=Switch, default=False, help="remove a linear trend (default: no)")
-    group.add_argument("--low-pass", action=Once, type=_positive, metavar="HZ", help="remove what is faster")
-    group.add_argument("--high-pass", action=Once, type=_positive, metavar="HZ", help="remove what is slower")
+    group.add_argument("--low-pass", action=Once, type=positive, metavar="HZ", help="remove what is faster")
+    group.add_argument("--high-pass", action=Once, type=positive, metavar="HZ", help="remove what is slower")
     group.add_argument(
         "--filter",
         action=Once,
@@ -266,7 +239,7 @@ def _add_time(extract: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--t-r",
         action=Once,
-        type=_positive,
+        type=positive,
         metavar="S",
         help="seconds between volumes (default: what the header says)",
     )
@@ -319,59 +292,3 @@ def _add_outputs(extract: argparse.ArgumentParser) -> None:
         default=False,
         help="replace files that this command did not make, too; inputs never are",
     )
-
-
-def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        *("-q", "--quiet"), action=Once, nargs=0, default=False, help="say nothing but warnings and errors"
-    )
-    command.add_argument(
-        "--debug", action=Once, nargs=0, default=False, help="show where an error comes from"
-    )
-
-
-def _positive(text: str) -> float:
-    number = _number(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not positive")
-    return number
-
-
-def _not_negative(text: str) -> float:
-    number = _number(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is negative")
-    return number
-
-
-def _share(text: str) -> float:
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to 1")
-    return number
-
-
-def _label(text: str) -> float | int:
-    number = _number(text)
-    return int(number) if number == int(number) else number
-
-
-def _fwhm(text: str) -> float | str | tuple[float, ...]:
-    if text == "fast":
-        return text
-    widths = tuple(_number(part) for part in text.split(","))
-    if min(widths) < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is negative")
-    if len(widths) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"{text!r} must be one number of mm, or three as in 6,6,4")
-    return widths[0] if len(widths) == 1 else widths
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not finite")
-    return number

@@ -131,17 +131,17 @@ class Progress:
         self._start = self._last = time.monotonic()
         self._on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    def __call__(self, n_done: int, n_total: int) -> None:
+    def __call__(self, n_done: int, n_total: int, more: str = "") -> None:
         now = time.monotonic()
         if self._on_terminal:
             if n_done >= n_total:
                 self._console.close_bar()
             elif now - self._last > 0.05:
                 self._last = now
-                self._console.bar(self._drawn(n_done, n_total, now))
+                self._console.bar(self._drawn(n_done, n_total, now) + more)
         elif now - self._last > LINE_EVERY_S and n_done < n_total:
             self._last = now
-            self._console.say("", f"{n_done} of {n_total} {self._what}")
+            self._console.say("", f"{n_done} of {n_total} {self._what}{more}")
 
     def _drawn(self, n_done: int, n_total: int, now: float) -> str:
         filled = int(BAR_WIDTH * n_done / n_total)

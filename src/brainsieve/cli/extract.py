@@ -17,10 +17,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.cli.arguments import UsageError
 from brainsieve.cli.choices import chosen_confounds, kept_volumes, refuse_missing
 from brainsieve.cli.console import Console
 from brainsieve.cli.inputs import Job, check_files, input_records, jobs_of
+from brainsieve.cli.options import UsageError
 from brainsieve.cli.outputs import CIFTI, Output, labels_of, outputs_of
 from brainsieve.cli.targets import Target, Wanted, open_run, targets_of, wanted_of
 from brainsieve.cli.timing import Timing, believed, timing_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from brainsieve.cli.arguments import UsageError
+from brainsieve.cli.options import UsageError
 from brainsieve.engine.files import regular_file
 from brainsieve.engine.source.remote import is_url
 from brainsieve.exceptions import MissingFileError

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainsieve.cli.arguments import UsageError
 from brainsieve.cli.inputs import Job, option_files, run_files, same_file
+from brainsieve.cli.options import UsageError
 from brainsieve.provenance import our_record, sha256_of
 from brainsieve.table_files import SUFFIXES, checked_table_path, distinct
 from brainsieve.whole_files import checked_target

@@ -10,8 +10,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from brainsieve.cli.arguments import UsageError
 from brainsieve.cli.inputs import mesh_files, short_name
+from brainsieve.cli.options import UsageError
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import Source
 from brainsieve.maskers import CiftiMasker, NiftiMasker, NiftiSpheresMasker

@@ -55,14 +55,17 @@ class CohortAtlas:
         return self.path.lower().endswith(TABLES)
 
 
-def read_atlases(given: str | os.PathLike[str] | Iterable[Any], folder: str | None = None) -> tuple[CohortAtlas, ...]:
+def read_atlases(
+    given: str | os.PathLike[str] | Iterable[Any], folder: str | None = None
+) -> tuple[CohortAtlas, ...]:
     """Atlases by files, or by names that the TemplateFlow client knows.
 
     Parameters
     ----------
     given : str, path, or iterable of these
         A file; a pair of GIFTI files as "LEFT,RIGHT"; ``NAME=FILE`` for another name in outputs; else the name of an
-        atlas of TemplateFlow, with entities as ``Schaefer2018:tpl=MNI152NLin2009cAsym,res=02,desc=100Parcels7Networks``.
+        atlas of TemplateFlow, with entities, as
+        ``Schaefer2018:tpl=MNI152NLin2009cAsym,res=02,desc=100Parcels7Networks``.
     folder : str, optional
         Where files are looked for, too.
 

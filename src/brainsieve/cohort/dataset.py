@@ -40,7 +40,10 @@ def describe(settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _refuse_foreign(folder)
     _put(folder / DESCRIPTION, json_bytes(_description(settings)))
-    _put(folder / "README", README.format(version=__version__, source=settings.bids_dir).encode("utf-8", "replace"))
+    _put(
+        folder / "README",
+        README.format(version=__version__, source=settings.bids_dir).encode("utf-8", "replace"),
+    )
     for atlas in settings.atlases:
         if atlas.lut is not None:
             (folder / "atlases").mkdir(exist_ok=True)

@@ -103,9 +103,21 @@ def read_bids_filter(path: str | os.PathLike[str]) -> dict[str, Any]:
         told = json.loads(Path(regular_file(path, "a JSON file")).read_text(encoding="utf-8"))
     bold = told.get("bold") if isinstance(told, dict) else None
     if not isinstance(bold, dict):
-        raise ValueError(f'{os.fspath(path)}: a filter of runs is {{"bold": {{"task": "rest"}}}}; found {told!r}.')
-    longer = {"subject": "sub", "session": "ses", "acquisition": "acq", "reconstruction": "rec", "direction": "dir"}
-    return {longer.get(key, key): value for key, value in bold.items() if key not in ("datatype", "suffix")}
+        raise ValueError(
+            f'{os.fspath(path)}: a filter of runs is {{"bold": {{"task": "rest"}}}}; found {told!r}.'
+        )
+    longer = {
+        "subject": "sub",
+        "session": "ses",
+        "acquisition": "acq",
+        "reconstruction": "rec",
+        "direction": "dir",
+    }
+    return {
+        longer.get(str(key), str(key)): value
+        for key, value in bold.items()
+        if key not in ("datatype", "suffix")
+    }
 
 
 def _labels(given: Any, entity: str) -> list[str] | None:
@@ -121,13 +133,17 @@ def _kept(runs: list[Run], entity: str, wanted: list[str], told: str) -> list[Ru
     if not kept:
         there = sorted({run.entities[entity] for run in runs if entity in run.entities})
         have = ", ".join(there[:12]) + (" …" if len(there) > 12 else "") if there else "none"
-        raise ValueError(f"No run is left of {len(runs)}: {told} removed the last; {entity}- of these runs: {have}.")
+        raise ValueError(
+            f"No run is left of {len(runs)}: {told} removed the last; {entity}- of these runs: {have}."
+        )
     return kept
 
 
 def _same(own: str | None, wanted: str) -> bool:
     """Whether labels are equal, numbers whatever their zeros (run-01 and 1)."""
-    return own is not None and (own == wanted or (own.isdigit() and wanted.isdigit() and int(own) == int(wanted)))
+    return own is not None and (
+        own == wanted or (own.isdigit() and wanted.isdigit() and int(own) == int(wanted))
+    )
 
 
 def _all_runs(folder: Path) -> list[Run]:
@@ -136,7 +152,9 @@ def _all_runs(folder: Path) -> list[Run]:
     plain = {run.name + run.extension for run in preprocessed if run.entities.get("desc") == "preproc"}
     # Of raw and preprocessed files of one run the preprocessed one is meant.
     chosen = [
-        run for run in preprocessed if run.entities.get("desc") == "preproc" or run.name + run.extension not in plain
+        run
+        for run in preprocessed
+        if run.entities.get("desc") == "preproc" or run.name + run.extension not in plain
     ]
     return _hemispheres_joined(chosen)
 
@@ -157,7 +175,11 @@ def _run_of(path: str) -> Run | None:
     parts = parse_bids_filename(name)
     entities = {key: value for key, value in parts["entities"].items() if value is not None}
     extension = f".{parts['extension']}"
-    if extension not in FORMATS["auto"] or "sub" not in entities or entities.get("desc", "preproc") != "preproc":
+    if (
+        extension not in FORMATS["auto"]
+        or "sub" not in entities
+        or entities.get("desc", "preproc") != "preproc"
+    ):
         return None
     return Run(path, entities, extension)
 
@@ -186,7 +208,9 @@ def find_partner(folder: Path, path: str) -> str | None:
 
 
 def _nothing_in(folder: Path, file_format: str) -> str:
-    subjects = [entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name.startswith("sub-")]
+    subjects = [
+        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name.startswith("sub-")
+    ]
     if not subjects:
         return (
             f"bids_dir: {str(folder)!r} is not a BIDS folder: no folder sub-* lies in it. Give the folder of "

@@ -76,7 +76,11 @@ class RunInputs:
 
     @property
     def confounds_name(self) -> str:
-        return "" if self.confounds is None else os.path.relpath(self.confounds, self.bids_dir).replace(os.sep, "/")
+        return (
+            ""
+            if self.confounds is None
+            else os.path.relpath(self.confounds, self.bids_dir).replace(os.sep, "/")
+        )
 
     def of_strategy(self, strategy: Strategy, settings: Settings) -> list[str]:
         """What a strategy lacks here."""
@@ -87,9 +91,13 @@ class RunInputs:
             except (ValueError, TypeError, OSError) as error:
                 problems.append(f"strategy {strategy.name}: {' '.join(str(error).split())}")
         if settings.cleaning.fd_thresh and self.confounds is None:
-            problems.append("fd_thresh needs the framewise displacement of a table of confounds, and there is none")
+            problems.append(
+                "fd_thresh needs the framewise displacement of a table of confounds, and there is none"
+            )
         if self.t_r is None and (settings.cleaning.filters or settings.cleaning.min_time):
-            problems.append("the time between volumes is not told by a JSON file or a header that can be believed")
+            problems.append(
+                "the time between volumes is not told by a JSON file or a header that can be believed"
+            )
         return problems
 
     @cached_property
@@ -118,7 +126,11 @@ def inputs_of(settings: Settings, run: Run) -> RunInputs:
         return RunInputs(settings.bids_dir, run, 0, None, "", None, (" ".join(str(error).split()),))
     told, problems = _sidecar_time(files[0])
     t_r = told if told is not None else source.tr
-    if told is not None and source.tr is not None and abs(told - source.tr) > TOLERANCE * max(told, source.tr):
+    if (
+        told is not None
+        and source.tr is not None
+        and abs(told - source.tr) > TOLERANCE * max(told, source.tr)
+    ):
         problems.append(f"the JSON file says {told:g} s between volumes, the header {source.tr:g} s")
     if run.extension in SURFACES and run.partner is None:
         problems.append("the other hemisphere of this run is missing")
@@ -126,7 +138,13 @@ def inputs_of(settings: Settings, run: Run) -> RunInputs:
         problems.append(f"the image has {source.n_samples} volume; a run has several")
     stamp = digest([(stat.st_size, stat.st_mtime_ns) for stat in stats], _of_header(source))
     return RunInputs(
-        settings.bids_dir, run, source.n_samples, t_r, stamp, _mask_beside(settings.bids_dir, run), tuple(problems)
+        settings.bids_dir,
+        run,
+        source.n_samples,
+        t_r,
+        stamp,
+        _mask_beside(settings.bids_dir, run),
+        tuple(problems),
     )
 
 
@@ -149,7 +167,9 @@ def _sidecar_time(image: str) -> tuple[float | None, list[str]]:
     if seconds is None:
         return None, []
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0.05 <= seconds <= 30:
-        return None, [f"{os.path.basename(path)} has RepetitionTime {seconds!r}; seconds between volumes are needed"]
+        return None, [
+            f"{os.path.basename(path)} has RepetitionTime {seconds!r}; seconds between volumes are needed"
+        ]
     return float(seconds), []
 
 

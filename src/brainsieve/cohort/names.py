@@ -12,8 +12,37 @@ from dataclasses import dataclass, field
 
 # BIDS 1.11 section "Entities"; `stat` of the draft BEP017 stands before `desc`, as in XCP-D.
 ENTITIES = (
-    *("sub", "ses", "sample", "task", "tracksys", "acq", "ce", "trc", "stain", "rec", "dir", "run", "mod", "echo"),
-    *("flip", "inv", "mt", "part", "proc", "hemi", "space", "split", "recording", "chunk", "atlas", "seg", "scale"),
+    *(
+        "sub",
+        "ses",
+        "sample",
+        "task",
+        "tracksys",
+        "acq",
+        "ce",
+        "trc",
+        "stain",
+        "rec",
+        "dir",
+        "run",
+        "mod",
+        "echo",
+    ),
+    *(
+        "flip",
+        "inv",
+        "mt",
+        "part",
+        "proc",
+        "hemi",
+        "space",
+        "split",
+        "recording",
+        "chunk",
+        "atlas",
+        "seg",
+        "scale",
+    ),
     *("res", "den", "label", "stat", "desc"),
 )
 NOT_IN_A_LABEL = re.compile(r"[^0-9a-zA-Z+]")

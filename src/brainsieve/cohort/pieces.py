@@ -85,7 +85,9 @@ def pieces_of(
     base = digest(__version__, inputs.stamp, inputs.t_r, inputs.tables_stamp, inputs.mask_stamp)
     cleaned = digest(base, strategy.name, dict(strategy.confounds), dict(settings.told()))
     pieces = [_of_atlas(settings, entities, strategy, atlas, cleaned) for atlas in atlases]
-    pieces.append(_piece("outliers", [output_path("outliers", entities, None, strategy.name)], cleaned, None, strategy))
+    pieces.append(
+        _piece("outliers", [output_path("outliers", entities, None, strategy.name)], cleaned, None, strategy)
+    )
     if settings.denoised:
         what = "denoised_points" if inputs.run.extension == ".dtseries.nii" else "denoised"
         path = output_path(what, entities, None, strategy.name)
@@ -101,7 +103,9 @@ def _of_atlas(
 ) -> Piece:
     whats = ["coverage", *(["matrix"] if settings.matrices else []), "series"]
     paths = [
-        output_path(what, entities, atlas.entities, strategy.name, settings.table if what == "series" else None)
+        output_path(
+            what, entities, atlas.entities, strategy.name, settings.table if what == "series" else None
+        )
         for what in whats
     ]
     radius = settings.radius if atlas.is_table else None

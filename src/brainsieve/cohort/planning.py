@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from brainsieve.cohort.atlases import CohortAtlas, read_atlases
 from brainsieve.cohort.index import AROMA, GRAYORDINATES, SURFACES, Run, find_runs
 from brainsieve.cohort.inputs import RunInputs, inputs_of
-from brainsieve.cohort.names import output_path
 from brainsieve.cohort.pieces import pieces_of
 from brainsieve.cohort.settings import Cleaning, Settings
 from brainsieve.cohort.strategies import Strategy, read_strategies
@@ -179,9 +178,7 @@ def _refuse_same_folder(settings: Settings) -> None:
 
 def _kinds_of(atlases: Iterable[CohortAtlas]) -> dict[str, str]:
     """The kind of runs that each atlas is for."""
-    return {
-        atlas.name: "volumes" if atlas.is_table else kind_of(open_any(atlas.path)) for atlas in atlases
-    }
+    return {atlas.name: "volumes" if atlas.is_table else kind_of(open_any(atlas.path)) for atlas in atlases}
 
 
 def _kind_of_run(run: Run) -> str:
@@ -267,5 +264,3 @@ def _refuse_collisions(rows: Sequence[Mapping[str, Any]]) -> None:
             f"bids_dir: {one} and {other} would both write {path} ({len(clashes)} such files); filter runs, so that "
             "one of them is left."
         )
-
-

@@ -79,7 +79,7 @@ class Denoised:
     pieces: list[Piece] = field(default_factory=list)
 
 
-def process(task: Task, prepared: Mapping[str, Prepared]) -> list[Outcome]:
+def process(task: Task, prepared: Mapping[str, Prepared], n_threads: int | None = None) -> list[Outcome]:
     """Work off a run; what goes wrong is an outcome, no error.
 
     Parameters
@@ -87,6 +87,8 @@ def process(task: Task, prepared: Mapping[str, Prepared]) -> list[Outcome]:
     task : Task
     prepared : mapping
         The maskers of the atlases by their names.
+    n_threads : int, optional
+        Default: the processors that there are.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def process(task: Task, prepared: Mapping[str, Prepared]) -> list[Outcome]:
     """
     start = time.perf_counter()
     try:
-        outcomes = _process(task, prepared)
+        outcomes = _process(task, prepared, n_threads)
     except Exception as error:
         # Whatever a damaged run does, it does to itself alone.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -104,13 +106,15 @@ def process(task: Task, prepared: Mapping[str, Prepared]) -> list[Outcome]:
     return [Outcome(o.run, o.strategy, o.status, o.reason, seconds) for o in outcomes]
 
 
-def _process(task: Task, prepared: Mapping[str, Prepared]) -> list[Outcome]:
+def _process(task: Task, prepared: Mapping[str, Prepared], n_threads: int | None) -> list[Outcome]:
     settings, out_dir = task.settings, task.settings.out_dir
     inputs = inputs_of(settings, task.run)
     if inputs.problems:
         raise ValueError("; ".join(inputs.problems))
     atlases = [atlas for atlas in settings.atlases if atlas.name in task.atlases]
-    outcomes, ready, shared = [], [], {}
+    outcomes: list[Outcome] = []
+    ready: list[Denoised] = []
+    shared: dict[str, Piece] = {}
     for strategy in task.strategies:
         pieces = pieces_of(settings, inputs, strategy, atlases)
         left = [piece for piece in pieces if not piece.is_done(out_dir)]
@@ -119,19 +123,19 @@ def _process(task: Task, prepared: Mapping[str, Prepared]) -> list[Outcome]:
             continue
         try:
             ready.append(_denoised(settings, inputs, strategy, left))
-        except Excluded as why:
+        except TooShortError as why:
             outcomes.append(Outcome(task.run.path, strategy.name, "excluded", str(why)))
         except (ValueError, TypeError, OSError) as error:
             outcomes.append(Outcome(task.run.path, strategy.name, "failed", " ".join(str(error).split())))
         shared |= {piece.what: piece for piece in left if piece.strategy is None}
     if ready or shared:
-        _extract(settings, inputs, ready, shared, prepared)
+        _extract(settings, inputs, ready, shared, prepared, n_threads)
     outcomes += [Outcome(task.run.path, one.strategy.name, "done") for one in ready]
     order = [strategy.name for strategy in task.strategies]
     return sorted(outcomes, key=lambda outcome: order.index(outcome.strategy))
 
 
-class Excluded(Exception):
+class TooShortError(ValueError):
     """A run of which too little is left."""
 
 
@@ -149,9 +153,11 @@ def _denoised(settings: Settings, inputs: RunInputs, strategy: Strategy, pieces:
         keep &= ~(np.nan_to_num(displacement) > cleaning.fd_thresh)
     left = int(keep.sum())
     if inputs.t_r is not None and left * inputs.t_r < cleaning.min_time:
-        raise Excluded(f"{left * inputs.t_r:g} s are left of the run, and min_time is {cleaning.min_time:g} s")
+        raise TooShortError(
+            f"{left * inputs.t_r:g} s are left of the run, and min_time is {cleaning.min_time:g} s"
+        )
     if left < 2:
-        raise Excluded(f"{left} of {inputs.n_samples} volumes are left")
+        raise TooShortError(f"{left} of {inputs.n_samples} volumes are left")
     own = [piece for piece in pieces if piece.strategy is not None]
     return Denoised(strategy, confounds, None if keep.all() else np.flatnonzero(keep), own)
 
@@ -187,11 +193,12 @@ def _extract(
     ready: Sequence[Denoised],
     shared: Mapping[str, Piece],
     prepared: Mapping[str, Prepared],
+    n_threads: int | None,
 ) -> None:
     """Read a run once, and write all that is not done."""
     source = open_any(inputs.image)
     shares: list[Share] = []
-    wanted: list[tuple[Denoised | None, Piece]] = []
+    wanted: list[tuple[Denoised, Piece]] = []
     for one in ready:
         for piece in one.pieces:
             fitted = _masker_of(settings, inputs, piece, prepared)
@@ -202,10 +209,9 @@ def _extract(
     if voxels is not None:
         shares.append(Share(voxels._current()))
     with collected_warnings() as said:
-        answers = run_shares(source, shares) if shares else []
+        answers = run_shares(source, shares, n_threads=n_threads) if shares else []
     warnings = sorted({" ".join(str(message).split()) for message, _ in said})
     for (one, piece), (values, coverage) in zip(wanted, answers, strict=False):
-        assert one is not None
         if piece.what == "series":
             _write_series(settings, inputs, one, piece, prepared, values, coverage, warnings)
         else:
@@ -230,7 +236,9 @@ def _masker_of(
         return None
     masker = _brain_masker(inputs, settings)
     if masker is None:
-        raise ValueError(f"{inputs.run.path} has no brain mask beside it (desc-brain_mask), which denoised images need")
+        raise ValueError(
+            f"{inputs.run.path} has no brain mask beside it (desc-brain_mask), which denoised images need"
+        )
     return masker._current()
 
 
@@ -254,7 +262,9 @@ def _brain_masker(inputs: RunInputs, settings: Settings | None) -> Any:
 # -- what is written -----------------------------------------------------------------------------------------
 
 
-def _put(settings: Settings, piece: Piece, contents: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
+def _put(
+    settings: Settings, piece: Piece, contents: Sequence[Any], records: Sequence[Mapping[str, Any]]
+) -> None:
     """Write the files of a piece: tables and images, then their JSON files, which say that they are done."""
     targets = [Path(settings.out_dir, path) for path in piece.files]
     for folder in {target.parent for target in targets}:
@@ -335,7 +345,10 @@ def _write_outliers(settings: Settings, inputs: RunInputs, one: Denoised, piece:
         left_out[:] = 1
         left_out[one.kept] = 0
     record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept)
-    record["outlier"] = {"Description": "1: the volume was left out.", "Levels": {"0": "kept", "1": "left out"}}
+    record["outlier"] = {
+        "Description": "1: the volume was left out.",
+        "Levels": {"0": "kept", "1": "left out"},
+    }
     _put(settings, piece, [(pd.DataFrame({"outlier": left_out}), None)], [record])
 
 
@@ -364,5 +377,3 @@ def _write_quality(settings: Settings, inputs: RunInputs, piece: Piece, voxels: 
     figures |= of_voxels(nothing if voxels is None else voxels)[0]
     record = sidecars.of_quality(settings, inputs, piece)
     _put(settings, piece, [(pd.DataFrame([figures]), None)], [record])
-
-

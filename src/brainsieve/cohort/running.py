@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from brainsieve.checks import a_count
@@ -36,8 +38,10 @@ def run(
     plan: pd.DataFrame,
     *,
     n_jobs: int = 1,
+    n_threads: int | None = None,
     scheduler: Any = None,
     shard: tuple[int, int] | None = None,
+    work_dir: str | os.PathLike[str] | None = None,
     stop_on_first_crash: bool = False,
     progress: Told | None = None,
 ) -> pd.DataFrame:
@@ -49,11 +53,15 @@ def run(
         Of `brainsieve.cohort.plan`, or some of its rows.
     n_jobs : int, default=1
         Processes on this machine.
+    n_threads : int, optional
+        Threads of each process. Default: the processors that there are; numbers do not depend on it.
     scheduler : str or distributed.Client, optional
         Address of a Dask scheduler (``tcp://…``) or a client of one, whose workers do the work instead. They must see
         both folders under the same paths.
     shard : (int, int), optional
         (I, N): only every N-th run, from the I-th (from 1); N of these that run anywhere do the whole.
+    work_dir : path, optional
+        Where temporary files lie. Default: the system's folder for these.
     stop_on_first_crash : bool, default=False
         Raise RuntimeError at the first run that fails.
     progress : callable, optional
@@ -85,9 +93,8 @@ def run(
     outcomes += [Outcome(row["run"], row["strategy"], "done before") for row in rows if row["done"]]
     tasks = _tasks(settings, [row for row in rows if not row["problems"]])
     describe(settings)
-    n_done = 0
-    for found in _worked_off(settings, tasks, n_jobs, scheduler):
-        n_done += 1
+    work = Work(tasks, n_threads, work_dir)
+    for n_done, found in enumerate(_worked_off(work, settings, n_jobs, scheduler), start=1):
         outcomes += found
         if progress is not None:
             progress(found, n_done, len(tasks))
@@ -139,57 +146,71 @@ def _run_of(settings: Settings, path: str) -> Run:
 # -- where the work is done ----------------------------------------------------------------------------------
 
 
-def _worked_off(
-    settings: Settings, tasks: Sequence[Task], n_jobs: int, scheduler: Any
-) -> Iterator[list[Outcome]]:
-    if not tasks:
+@dataclass(frozen=True)
+class Work:
+    """Runs to work off, and with what."""
+
+    tasks: Sequence[Task]
+    n_threads: int | None = None
+    work_dir: str | os.PathLike[str] | None = None
+
+
+def _worked_off(work: Work, settings: Settings, n_jobs: int, scheduler: Any) -> Iterator[list[Outcome]]:
+    if not work.tasks:
         return
     ready = prepared(settings)
     if scheduler is not None:
-        yield from _on_cluster(tasks, ready, scheduler)
+        yield from _on_cluster(work, ready, scheduler)
     elif n_jobs == 1:
-        for task in tasks:
-            yield process(task, ready)
+        for task in work.tasks:
+            yield process(task, ready, work.n_threads)
     else:
-        yield from _in_processes(tasks, ready, n_jobs)
+        yield from _in_processes(work, ready, n_jobs)
 
 
-def _in_processes(
-    tasks: Sequence[Task], ready: Mapping[str, Prepared], n_jobs: int
-) -> Iterator[list[Outcome]]:
+def _in_processes(work: Work, ready: Mapping[str, Prepared], n_jobs: int) -> Iterator[list[Outcome]]:
     """Work in processes of this machine; a process that dies costs the runs that it had in hand, which are tried again.
 
     What travels is the name of a file: each process reads the frozen maskers once.
     """
-    left = dict(enumerate(tasks))
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="brainsieve-cohort-"))
+    left = dict(enumerate(work.tasks))
+    with tempfile.TemporaryDirectory(prefix="brainsieve-cohort-", dir=work.work_dir) as folder:
         file = os.path.join(folder, "maskers.pickle")
         Path(file).write_bytes(pickle.dumps(ready))
-        for attempt in range(1, TRIES + 1):
-            alone = attempt == TRIES
+        for _ in range(TRIES - 1):
             try:
-                for number, found in _parallel(left.items(), file, n_jobs if not alone else 1, alone):
+                for number, found in _parallel(left, file, work.n_threads, n_jobs):
                     del left[number]
                     yield found
                 return
             except TerminatedWorkerError:
                 continue
-    for task in left.values():
-        reason = "the process that worked on this run died (killed, or out of memory)"
-        yield [Outcome(task.run.path, one.name, "failed", reason) for one in task.strategies]
+        # Who dies now, one at a time, dies of its own run.
+        for number in list(left):
+            yield _last_try(number, left.pop(number), file, work.n_threads)
 
 
 def _parallel(
-    tasks: Iterable[tuple[int, Task]], file: str, n_jobs: int, alone: bool
+    tasks: Mapping[int, Task], file: str, n_threads: int | None, n_jobs: int
 ) -> Iterator[tuple[int, list[Outcome]]]:
-    numbered = list(tasks)
-    parallel = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(delayed(_process_from)(number, task, file) for number, task in numbered)
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
+    with parallel_config(backend="loky"):
+        yield from parallel(
+            delayed(_process_from)(number, task, file, n_threads) for number, task in list(tasks.items())
+        )
 
 
-def _process_from(number: int, task: Task, file: str) -> tuple[int, list[Outcome]]:
-    return number, process(task, _read_maskers(file))
+def _last_try(number: int, task: Task, file: str, n_threads: int | None) -> list[Outcome]:
+    executor = get_reusable_executor(max_workers=1)
+    try:
+        return executor.submit(_process_from, number, task, file, n_threads).result()[1]
+    except TerminatedWorkerError:
+        reason = "the process that worked on this run died (killed, or out of memory)"
+        return [Outcome(task.run.path, one.name, "failed", reason) for one in task.strategies]
+
+
+def _process_from(number: int, task: Task, file: str, n_threads: int | None) -> tuple[int, list[Outcome]]:
+    return number, process(task, _read_maskers(file), n_threads)
 
 
 @lru_cache(maxsize=1)
@@ -197,17 +218,18 @@ def _read_maskers(file: str) -> Mapping[str, Prepared]:
     return pickle.loads(Path(file).read_bytes())
 
 
-def _on_cluster(
-    tasks: Sequence[Task], ready: Mapping[str, Prepared], scheduler: Any
-) -> Iterator[list[Outcome]]:
+def _on_cluster(work: Work, ready: Mapping[str, Prepared], scheduler: Any) -> Iterator[list[Outcome]]:
     """Work on the workers of a Dask scheduler, which gives the runs of a lost worker to another."""
     from distributed import Client, as_completed
 
     with ExitStack() as stack:
         client = scheduler if isinstance(scheduler, Client) else stack.enter_context(Client(scheduler))
         maskers = client.scatter(ready, broadcast=True, hash=False)
-        futures = {client.submit(process, task, maskers, pure=False, retries=TRIES): task for task in tasks}
-        for future in as_completed(futures):
+        futures = {
+            client.submit(process, task, maskers, work.n_threads, pure=False, retries=TRIES): task
+            for task in work.tasks
+        }
+        for future in as_completed(list(futures)):
             error = future.exception()
             if error is None:
                 yield future.result()

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from brainsieve.checks import a_count, a_number, a_number_or_none, a_positive_number_or_none, a_share_or_none, one_of
+from brainsieve.checks import (
+    a_count,
+    a_number,
+    a_number_or_none,
+    a_positive_number_or_none,
+    a_share_or_none,
+    one_of,
+)
 from brainsieve.cohort.atlases import CohortAtlas
 from brainsieve.cohort.strategies import Strategy
 

@@ -26,7 +26,9 @@ QUALITY: dict[str, dict[str, str]] = {
     "repetition_time": {"Description": "Time between volumes.", "Units": "s"},
     "fd_mean": {"Description": "Mean framewise displacement (Power et al. 2012).", "Units": "mm"},
     "fd_max": {"Description": "Largest framewise displacement.", "Units": "mm"},
-    "fd_share_above_0.2": {"Description": "Share of volumes with more than 0.2 mm of framewise displacement."},
+    "fd_share_above_0.2": {
+        "Description": "Share of volumes with more than 0.2 mm of framewise displacement."
+    },
     "tsnr": {"Description": "Temporal signal-to-noise ratio, median over the brain (Murphy et al. 2007)."},
     "gcor": {"Description": "Global correlation (Saad et al. 2013)."},
     "dvars_std_mean": {"Description": "Mean standardized DVARS (Nichols 2013)."},
@@ -72,7 +74,12 @@ def of_cleaned(
 
 
 def of_series(about: dict[str, Any], columns: Sequence[str], warnings: Sequence[str]) -> dict[str, Any]:
-    return {**about, "Description": "Mean signals of regions.", "Columns": list(columns), "Warnings": list(warnings)}
+    return {
+        **about,
+        "Description": "Mean signals of regions.",
+        "Columns": list(columns),
+        "Warnings": list(warnings),
+    }
 
 
 def of_coverage(about: dict[str, Any]) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def _from_yaml(path: str) -> list[Strategy]:
 
     path = os.path.expanduser(path)
     with reading(path, "a YAML file of strategies"):
-        content = yaml.safe_load(Path(regular_file(path, "a YAML file of strategies")).read_text(encoding="utf-8"))
+        content = yaml.safe_load(
+            Path(regular_file(path, "a YAML file of strategies")).read_text(encoding="utf-8")
+        )
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: a mapping of names of strategies to their parameters is needed.")
     return [_checked(str(name), parameters, path) for name, parameters in content.items()]

@@ -22,14 +22,13 @@ from brainsieve.maskers.recipe import Recipe
 from brainsieve.tables import read_confounds
 from brainsieve.typing import ConfoundsLike, SampleMaskLike
 
-
 # Points of each column, and those that an image has.
 Coverage = tuple[NDArray, NDArray]
 
 
 @dataclass(frozen=True)
 class Share:
-    """A masker's part of a pass, with confounds and kept samples of its own; as the `transform` of maskers takes them."""
+    """A masker's part of a pass, with confounds and kept samples of its own, as `transform` takes them."""
 
     fitted: FittedMasker
     confounds: ConfoundsLike | None = None
@@ -81,7 +80,7 @@ def run_fitted(
 
 
 def run_shares(
-    source: Source, shares: Sequence[Share], progress: Progress | None = None
+    source: Source, shares: Sequence[Share], *, n_threads: int | None = None
 ) -> list[tuple[NDArray, Coverage | None]]:
     """Signals of several ways to clean from one pass over a source, and how the image covers each column.
 
@@ -94,13 +93,17 @@ def run_shares(
             share.confounds, source.n_samples, source.name, share.sample_mask, of_runs
         )
         runs.append(_Run(share.fitted, source, regressors, share.sample_mask))
-    values = _run_all(source, runs, progress)
+    values = _run_all(source, runs, None, n_threads)
     return [(value, run.coverage) for value, run in zip(values, runs, strict=True)]
 
 
-def _run_all(source: Source, runs: Sequence[_Run], progress: Progress | None) -> list[NDArray]:
+def _run_all(
+    source: Source, runs: Sequence[_Run], progress: Progress | None, n_threads: int | None = None
+) -> list[NDArray]:
     in_one_pass = [run.request() for run in runs if run.recipe.eigen is None]
-    answers = iter(extract(source, in_one_pass, progress=progress) if in_one_pass else [])
+    answers = iter(
+        extract(source, in_one_pass, n_threads=n_threads, progress=progress) if in_one_pass else []
+    )
     results = []
     for run in runs:
         answer = next(answers) if run.recipe.eigen is None else run.eigenvariates(source, progress)

@@ -206,7 +206,10 @@ def tables_of(img_file: Any, **parameters: Any) -> list[Path]:
         return [files.find_beside(runs[0], kind) for kind in (files.MIXING, files.METRICS)]
     path = files.find_beside(runs[0], files.CONFOUNDS)
     # A line, not a table: a cohort has thousands of files.
-    with reading(str(path), "a tab-separated table"), open(regular_file(path, "a table"), encoding="utf-8-sig") as file:
+    with (
+        reading(str(path), "a tab-separated table"),
+        open(regular_file(path, "a table"), encoding="utf-8-sig") as file,
+    ):
         header = [name.strip('"') for name in file.readline().rstrip("\r\n").split("\t")]
     _names_of(header, path, settings)
     return [path]
@@ -372,9 +375,7 @@ def _found(element: str, present: list[str], path: Path, settings: Strategy) -> 
     if element == "ica_aroma" and options["ica_aroma"] == "basic":
         return columns.aroma(present)
     if element == "scrub":
-        return columns.Found(
-            (), tuple(name for name in (scrub.FD, scrub.STD_DVARS) if name not in present)
-        )
+        return columns.Found((), tuple(name for name in (scrub.FD, scrub.STD_DVARS) if name not in present))
     return columns.Found(())
 
 
