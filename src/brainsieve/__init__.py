@@ -12,6 +12,8 @@ EXPAND_PATH_WILDCARDS = True
 
 _SUBMODULES = (
     "accelerate",
+    "cohort",
+    "connectome",
     "datasets",
     "exceptions",
     "glm",
@@ -19,6 +21,7 @@ _SUBMODULES = (
     "interfaces",
     "maskers",
     "masking",
+    "mass_univariate",
     "reporting",
     "signal",
     "surface",
