@@ -39,7 +39,7 @@ def test_the_readme_s_example_gives_what_it_says():
     assert names["image"].shape == (26, 26, 13, 82)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/cli.md", "docs/cohorts.md"])
 def test_commands_use_options_that_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     known = {
@@ -52,10 +52,12 @@ def test_commands_use_options_that_exist(page):
     assert used <= known
 
 
-def test_every_option_is_in_the_page_on_the_command_line():
-    text = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
-    extract = parser()._subparsers._group_actions[0].choices["extract"]
-    options = {o for o in extract._option_string_actions if o.startswith("--")} - {"--help", "--output"}
+@pytest.mark.parametrize(("command", "page"), [("extract", "cli"), ("cohort", "cohorts")])
+def test_every_option_is_in_the_page_on_its_command(command, page):
+    text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+    actions = parser()._subparsers._group_actions[0].choices[command]._option_string_actions
+    # Those with _ are told once for all.
+    options = {o for o in actions if o.startswith("--") and "_" not in o} - {"--help", "--output"}
     assert [option for option in sorted(options) if option not in text] == []
 
 
