@@ -372,6 +372,29 @@ def test_components_without_products_of_all_samples_are_the_same(monkeypatch):
     assert_allclose(signal.high_variance_confounds(x, percentile=50), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("exact", [0, 2, 10_000])
+@pytest.mark.parametrize("shape", [(6, 40), (40, 7), (12, 11)], ids=str)
+def test_components_are_as_many_as_there_are_at_the_most_and_the_same_each_time(exact, shape, monkeypatch):
+    """Signs too: the largest entry of each is positive."""
+    monkeypatch.setattr("brainsieve.engine.temporal.high_variance.EXACT", exact)
+    x = np.random.default_rng(6).normal(size=shape)
+    found = signal.high_variance_confounds(x, n_confounds=5, percentile=100, detrend=False)
+    assert found.shape == (shape[0], 5)
+    power = (x**2).mean(axis=0)
+    strongest = np.linalg.svd(x[:, power > power.min()])[0][:, :5]
+    assert_allclose(np.abs((found * strongest).sum(axis=0)), 1, atol=1e-6)
+    assert (found[np.abs(found).argmax(axis=0), np.arange(5)] > 0).all()
+    again = signal.high_variance_confounds(x, n_confounds=5, percentile=100, detrend=False)
+    assert_array_equal(found, again)
+
+
+def test_mean_squares_are_of_values_where_they_are_not_detrended():
+    x = np.random.default_rng(7).normal(size=(60, 40))
+    x[:, 8] = 50 + 0.01 * x[:, 8]
+    (found,) = signal.high_variance_confounds(x, n_confounds=1, percentile=2, detrend=False).T
+    assert_allclose(np.abs(found @ x[:, 8]) / np.linalg.norm(x[:, 8]), 1)
+
+
 @pytest.mark.parametrize("others", [0.0, 1000.1, 1e7])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [1, 40])

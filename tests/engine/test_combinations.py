@@ -12,7 +12,7 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import ndimage, sparse
 
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.extract import Request, extract, stream
@@ -22,8 +22,10 @@ from brainsieve.engine.spatial.average import SparseOperator
 from brainsieve.engine.spatial.clipped import Clipped
 from brainsieve.engine.spatial.least_squares import LeastSquares
 from brainsieve.engine.spatial.operator import Chain
+from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.reduce import Reduce
 from brainsieve.engine.spatial.select import Select
+from brainsieve.engine.spatial.smooth import smooth
 from brainsieve.engine.temporal.operator import CleaningSettings, plan_cleaning
 
 GRID = VoxelGrid((4, 3, 5), np.diag([2.0, 2, 2, 1]))
@@ -123,6 +125,7 @@ def stored_values(dtype, with_nan):
     stored = RNG.normal(900, 60, (T, P)).astype(dtype)
     # What is stored as 0 is a value under an intercept, and a value may be 0 that is not stored as 0.
     stored[:, 13], stored[:, 19] = 0, 1800
+    stored[::3, 19] = 1010  # the range of a block is not that of the run
     if with_nan:
         stored[1, WEIGHTS[2] != 0] = np.nan  # all that a region weighs, once
         stored[4, :3] = np.inf
@@ -158,8 +161,9 @@ def requests_of(name, option, kept, dtype, several):
 
 
 @pytest.fixture(autouse=True)
-def blocks_of_four_samples(monkeypatch):
+def blocks_of_four_samples_and_tiles_of_three_columns(monkeypatch):
     monkeypatch.setattr("brainsieve.engine.source.file.BUFFER_BYTES", 4 * 8 * P)
+    monkeypatch.setattr("brainsieve.engine.sinks.TILE_COLUMNS", 3)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS, ids=str)
@@ -206,6 +210,7 @@ def test_what_is_extracted_is_the_dense_twin(scaling, dtype, with_nan, points_fi
             x = values[rows]
             assert np.array_equal(answer.has_data, (np.isfinite(x) & (x != 0)).any(axis=0)), where
         needed = np.unique(np.concatenate([np.arange(T) if a[2] is None else a[2] for a in asked]))
+        assert answers[0].n_read == len(needed)
         counted = answers[0].n_nonfinite
         assert np.array_equal(
             np.zeros(P) if counted is None else counted, (~np.isfinite(values[needed])).sum(axis=0)
@@ -232,11 +237,128 @@ def test_streamed_features_are_those_of_the_run(block, points_first, scaling, dt
     values = stored.astype(np.float64) * scaling[0] + scaling[1]
     for name, held in itertools.product(OPERATORS, (np.float32, np.float64)):
         for option in OPTIONS[name]:
-            request = Request(OPERATORS[name][0], None, np.dtype(held), option == "clip", option == "omit")
+            # What is done in time needs the whole run: streams leave it out.
+            time = plan(None, True)
+            request = Request(OPERATORS[name][0], time, np.dtype(held), option == "clip", option == "omit")
             parts = list(stream(source, request, block))
             assert [len(part) for part in parts] == [min(block, T - i) for i in range(0, T, block)]
             expected = dense_twin(values, name, option, np.arange(T), clean=False)
             assert_within(np.vstack(parts), expected, 3e-6 * 900, f"{name} {option}")
+
+
+WIDE = [("<i4", 1.0, 0.0), (">u4", 1.0, 0.0), ("<f8", 1.0, 0.0), ("<i4", 0.5, 0.0), ("<i2", 1.0, 2e8)]
+
+
+@pytest.mark.parametrize("with_nan", [False, True], ids=["finite", "nan"])
+@pytest.mark.parametrize("dtype, slope, inter", WIDE, ids=str)
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+def test_what_float32_does_not_hold_is_cleaned_with_all_its_digits(
+    points_first, dtype, slope, inter, with_nan, tmp_path
+):
+    """float32 steps by 16 at 2e8: of series that vary by 30 it would hold a few steps, in voxels and their sums."""
+    mean = 0 if inter else 2e8 / slope
+    stored = (mean + np.random.default_rng(2).normal(0, 30 / slope, (T, P))).astype(dtype)
+    if with_nan:
+        if stored.dtype.kind != "f":
+            pytest.skip("integers are finite")
+        stored[0, 2:9], stored[4, 20] = np.nan, np.inf
+    native = stored.astype(stored.dtype.newbyteorder("="))
+    if points_first:
+        source = PointsFirst(native, slope, inter)
+    else:
+        source = samples_first(stored, slope, inter, tmp_path / "run.nii")
+    values = stored.astype(np.float64) * slope + inter
+    for name, samples in itertools.product(("select", "average", "sharp", "maps"), KEPT):
+        kept = np.arange(T) if KEPT[samples] is None else KEPT[samples]
+        for option in OPTIONS[name]:
+            request = Request(
+                OPERATORS[name][0],
+                plan(tuple(kept), True),
+                np.dtype(np.float32),
+                clip=option == "clip",
+                omit_nonfinite=option == "omit",
+            )
+            (answer,) = extract(source, [request], n_threads=1)
+            expected = dense_twin(values, name, option, kept, clean=True)
+            assert_within(answer.values, expected, 1e-5, f"{name} {option} {samples}")
+
+
+@pytest.mark.parametrize("held", [np.float32, np.float64])
+def test_smoothed_voxels_of_float32_keep_the_digits_that_float32_has(held):
+    """Smoothing works in float32, which would take three digits from what varies, whatever it is held in."""
+    stored = (20_000 + np.random.default_rng(3).normal(0, 30, (T, P))).astype(np.float32)
+    space = fold([smooth(GRID, 5.0), Select(POINTS, P)], "stepwise")
+    for source in (PointsFirst(stored, 0.5, 3e4), PointsFirst(stored, 1.0, 0.0)):
+        (answer,) = extract(source, [Request(space, plan(None, True), np.dtype(held))])
+        sigma = 5.0 / np.sqrt(8 * np.log(2)) / 2
+        values = stored.astype(np.float64) * source.slope + source.inter
+        volumes = [row.reshape(GRID.shape, order="F") for row in values]
+        smoothed = np.stack([ndimage.gaussian_filter(v, sigma, truncate=4).ravel(order="F") for v in volumes])
+        x = smoothed[:, POINTS]
+        np.testing.assert_allclose(answer.values, (x - x.mean(0)) / x.std(0, ddof=1), atol=5e-6)
+
+
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+def test_what_is_not_finite_is_no_value_that_is_counted(points_first, tmp_path):
+    """The stored number that stands for 0 is not exactly 0 once it is scaled."""
+    stored = stored_values("<f4", True)
+    scaling = SCALINGS[1]
+    source = (
+        PointsFirst(stored, *scaling)
+        if points_first
+        else samples_first(stored, *scaling, tmp_path / "run.nii")
+    )
+    (answer,) = extract(source, [Request(Reduce.from_codes(CODES, N_REGIONS, "count"))])
+    finite = np.isfinite(stored)
+    expected = np.stack([finite[:, f == CODES].sum(axis=1) for f in range(N_REGIONS - 1)], axis=1)
+    np.testing.assert_array_equal(answer.values[:, :-1], expected)
+
+
+def test_a_region_of_which_rounding_alone_is_left_has_no_value():
+    """Weights of points without a value are taken off the whole, range by range: what stays is not 0 to the bit."""
+    rng = np.random.default_rng(0)
+    weights = rng.random((40, P)) * (rng.random((40, P)) < 0.5)
+    stored = rng.normal(100, 5, (T, P))
+    for region, row in enumerate(weights):
+        stored[3] = 1.0
+        stored[3, row != 0] = np.nan
+        (answer,) = extract(
+            PointsFirst(stored, 1.0, 0.0),
+            [Request(SparseOperator(sparse.csr_array(weights)), omit_nonfinite=True)],
+        )
+        assert np.isnan(answer.values[3, region])
+        assert np.isfinite(answer.values[4]).all()
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_stacked_sums_of_many_weights_are_shared_among_threads(n_threads, monkeypatch):
+    monkeypatch.setattr("brainsieve.engine.spatial.average.COSTLY_WEIGHTS", 0)
+    stored = stored_values("<i2", False)
+    source = PointsFirst(stored, 0.5, 7.0)
+    source.points_first = False
+    source.blocks = lambda *_, **__: iter_blocks(stored)
+    requests = [Request(SparseOperator(sparse.csr_array(m))) for m in (WEIGHTS, MAPS, MEANS)]
+    for answer, matrix in zip(
+        extract(source, requests, n_threads=n_threads), (WEIGHTS, MAPS, MEANS), strict=True
+    ):
+        np.testing.assert_allclose(answer.values, (stored * 0.5 + 7.0) @ matrix.T)
+
+
+def iter_blocks(stored):
+    for start in range(0, T, 4):
+        yield Block(slice(start, min(start + 4, T)), slice(0, P), stored[start : start + 4])
+
+
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+def test_progress_is_told_in_samples_and_ends_with_all(points_first, tmp_path):
+    stored, told = stored_values("<f4", False), []
+    source = PointsFirst(stored, 1, 0) if points_first else samples_first(stored, 1, 0, tmp_path / "run.nii")
+    extract(
+        source, [Request(OPERATORS["average"][0])], progress=lambda done, whole: told.append((done, whole))
+    )
+    assert [whole for _, whole in told] == [T] * len(told)
+    done = [n for n, _ in told]
+    assert done == sorted(set(done)) and done[0] < T and done[-1] == T
 
 
 @pytest.mark.parametrize("name", ["maps", "reduce"])

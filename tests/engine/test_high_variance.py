@@ -73,6 +73,18 @@ def test_the_intercept_of_the_file_counts_where_values_are_not_detrended():
     assert_allclose(np.abs(found[:, 0]), np.abs(strongest) / np.linalg.norm(strongest), atol=1e-12)
 
 
+@pytest.mark.parametrize("points_first", [False, True], ids=["samples", "points"])
+def test_rounding_of_float32_is_no_variance_and_of_float64_data_it_is(points_first):
+    rng = np.random.default_rng(5)
+    steps = np.where(
+        rng.random((T, P)) < 0.5, np.float32(1000), np.nextafter(np.float32(1000), np.float32(2000))
+    )
+    with pytest.raises(ValueError, match="is constant"):
+        streamed_high_variance(Stored(steps, points_first, 1.0, 0.0), np.arange(T), 3)
+    found = streamed_high_variance(Stored(steps.astype(np.float64), points_first, 1.0, 0.0), np.arange(T), 3)
+    assert_allclose(found.T @ found, np.eye(3), atol=1e-9)
+
+
 def test_points_that_do_not_count_are_left_out():
     stored, inside = stored_values("float64"), np.arange(P) > 100
     found = streamed_high_variance(Stored(stored, False, 1.0, 0.0), np.arange(T), 3, 5.0, points=inside)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +40,37 @@ def test_the_least_recently_used_plans_are_dropped():
     assert get("large", 1000) is get("large", 1000)
     get("a")
     assert built == ["a", "b", "c", "b", "large", "a"]
+
+
+def test_plans_are_dropped_until_the_others_fit_and_no_more():
+    cache = PlanCache(max_bytes=100)
+    for key, size in (("a", 30), ("b", 30), ("c", 40)):
+        cache.get(key, lambda size=size: Sized(size))
+    assert (len(cache), cache.nbytes) == (3, 100)  # what fits exactly, fits
+    cache.get("d", lambda: Sized(10))
+    assert (len(cache), cache.nbytes) == (3, 80)
+    cache.get("e", lambda: Sized(70))
+    assert (len(cache), cache.nbytes) == (2, 80)  # "b" and "c" are gone
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_kept_of_a_key_once_its_plan_is_gone(fails):
+    class Key:
+        pass
+
+    def build():
+        if fails:
+            raise ValueError
+        return Sized(1)
+
+    cache, key = PlanCache(100), Key()
+    held = weakref.ref(key)
+    with contextlib.suppress(ValueError):
+        cache.get(key, build)
+    cache.clear()
+    del key
+    gc.collect()
+    assert held() is None
 
 
 def test_a_plan_is_built_once_by_many_threads():

@@ -44,6 +44,62 @@ def test_blocks_in_which_time_runs_fastest_are_taken_whole_in_tiles(tile, monkey
     assert_allclose(got, block @ matrix.T)
 
 
+def test_a_matrix_that_is_given_is_not_tidied_in_place():
+    matrix = sparse.csr_array(
+        (np.array([1.0, 2, 3, 4]), np.array([3, 1, 1, 0]), np.array([0, 3, 4])), shape=(2, 5)
+    )
+    before = [part.copy() for part in (matrix.data, matrix.indices, matrix.indptr)]
+    operator = SparseOperator(matrix)
+    for part, old in zip((matrix.data, matrix.indices, matrix.indptr), before, strict=True):
+        np.testing.assert_array_equal(part, old)
+    assert_allclose(operator.tosparse().toarray(), [[0, 5, 0, 1, 0], [4, 0, 0, 0, 0]])
+
+
+def test_a_range_of_points_comes_with_the_features_that_it_touches_alone():
+    codes = np.repeat(np.arange(6), 5)
+    rows, part = Average.from_codes(codes, 6).ranges().at(slice(8, 17))
+    np.testing.assert_array_equal(rows, [1, 2, 3])
+    assert_allclose(part.tosparse().toarray(), 0.2 * (codes[8:17] == rows[:, None]))
+
+
+@pytest.mark.parametrize("strategy", ["mean", "sum"])
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_code_that_is_no_feature_is_refused(strategy, folded):
+    kind = average.Regions if folded else Average
+    with pytest.raises(ValueError, match="below n_features=3; they go up to 3"):
+        kind.from_codes(np.array([0, 3, 1]), 3, strategy)
+
+
+def test_a_chain_costs_what_its_steps_cost():
+    steps = [Separable([np.ones((3, 4)), np.eye(4), np.eye(4)]), SparseOperator(sparse.eye_array(48))]
+    chain = Chain(steps)
+    assert chain.is_costly and not Chain(steps[1:]).is_costly
+    assert (chain.nbytes, chain.work) == (sum(s.nbytes for s in steps), sum(s.work for s in steps))
+
+
+@pytest.mark.parametrize("room", [1, 3, 100])
+def test_weights_that_move_back_grow_over_the_room_that_is_there_for_them(room, monkeypatch):
+    monkeypatch.setattr("brainsieve.engine.spatial.grid.FIRST_WEIGHTS", room)
+    rng = np.random.default_rng(0)
+    matrices = [rng.random((n, n)) for n in (4, 3, 5)]
+    codes = np.r_[np.zeros(3, int), np.ones(50, int), np.full(7, 2)]
+    folded = fold([Separable(matrices), Average.from_codes(codes, 3)], "folded")
+    block = rng.normal(size=(2, 60))
+    volumes = block.reshape(2, 5, 3, 4)
+    mixed = np.einsum("ai,bj,ck,tkji->tcba", *matrices, volumes).reshape(2, 60)
+    expected = np.stack([mixed[:, codes == f].mean(axis=1) for f in range(3)], axis=1)
+    assert_allclose(folded.forward(block), expected, rtol=1e-6)
+
+
+def test_maps_that_nearly_depend_on_each_other_are_told_apart():
+    """A singular value of 1e-5 of the largest is signal; its square, an eigenvalue, is 1e-10."""
+    rng = np.random.default_rng(1)
+    first = rng.normal(size=50)
+    maps = np.stack([first, first + 1e-5 * rng.normal(size=50)])
+    signals = rng.normal(size=(3, 2))
+    assert_allclose(LeastSquares.from_maps(maps).forward(signals @ maps), signals, rtol=1e-4)
+
+
 def test_more_regions_than_16_bits_count_are_told_apart():
     n = 70_000
     codes = np.random.default_rng(2).permutation(n)

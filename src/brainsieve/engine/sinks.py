@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,20 +127,45 @@ class Sink:
 
 
 class PointSink(Sink):
-    """Features that are points: complete as they come, hence scaled at once."""
+    """Features that are points: complete as they come, hence scaled at once.
+
+    Values that float32 does not hold are held in it as deviations from the first sample kept where they are to be
+    cleaned: of 2e8 ± 30 it would keep nothing but the mean.
+    """
+
+    def start(self, kept: NDArray[np.intp]) -> None:
+        super().start(kept)
+        time = self.request.time
+        rounds = self.values.dtype == np.float32 and (self.source.is_scaled or not is_exact(self.source))
+        self._deviates = rounds and time is not None and not time.is_identity
+
+    def _prepare(self, mine: FiniteBlock) -> None:
+        super()._prepare(mine)
+        if not self._deviates or (self.offset is not None and not self.by_ranges):
+            return
+        if self.offset is None:
+            self.offset = np.zeros(self.request.space.n_features)
+        columns, values = self._points(replace(mine, stored=first_values(mine)[None], finite=None))
+        self.offset[columns] = values[0]
 
     def _take(self, mine: FiniteBlock, rows: slice) -> None:
-        space, columns = self.request.space, np.arange(self.request.space.n_features)
-        if self.by_ranges:
-            columns, space = self._at(mine.points)
-        elif mine.finite is None and (not self.source.is_scaled or self.values.dtype == np.float64):
-            # In place: no array of the block's size is made. In float32 the product would be rounded.
+        in_place = not self.source.is_scaled or self.values.dtype == np.float64
+        if in_place and mine.finite is None and not self.by_ranges and not self._deviates:
+            # No array of the block's size is made. In float32 the product would be rounded.
             out = self.values[rows]
-            space.forward_into(mine.stored, out)
+            self.request.space.forward_into(mine.stored, out)
             if self.source.is_scaled:
                 out *= self.source.slope
                 out += self.source.inter
             return
+        columns, values = self._points(mine)
+        self.values[rows, columns] = values if self.offset is None else values - self.offset[columns]
+
+    def _points(self, mine: FiniteBlock) -> tuple[Any, NDArray]:
+        """Columns of the points in a block, and their values."""
+        space, columns = self.request.space, np.arange(self.request.space.n_features)
+        if self.by_ranges:
+            columns, space = self._at(mine.points)
         assert space.support is not None
         points = as_range(space.support)
         stored = mine.stored.T[points].T if self.by_ranges else mine.stored.take(space.support, axis=1)
@@ -147,11 +173,15 @@ class PointSink(Sink):
         if mine.finite is not None:
             # 0 exactly, not what rounding leaves of the value that stands for it.
             values = np.where(mine.finite[:, points], values, np.nan if self.request.omit_nonfinite else 0)
-        self.values[rows, as_range(columns)] = values
+        return as_range(columns), values
 
 
 class SumSink(Sink):
-    """Features that are weighted sums of points."""
+    """Features that are weighted sums of points.
+
+    Sums of finite points alone are held in float64: how much of the weights is left changes from sample to sample,
+    and no reference is near to all of them.
+    """
 
     def __init__(self, source: Source, request: Request, by_ranges: bool = False) -> None:
         self._of_ones: NDArray[np.float64] | None = None
@@ -159,6 +189,8 @@ class SumSink(Sink):
 
     def start(self, kept: NDArray[np.intp]) -> None:
         super().start(kept)
+        if self.request.omit_nonfinite:
+            self.values = np.zeros_like(self.values, np.float64)
         # Ranges of points are summed by the sums alone; what they are multiplied by follows in `finish`.
         self._sums = self.request.space if self._ranges is None else self._ranges.sums
         if self._of_ones is None and (self.source.inter != 0 or self.request.omit_nonfinite):
@@ -175,7 +207,8 @@ class SumSink(Sink):
             for i, row in enumerate(range(rows.start, rows.stop)):
                 self.values[row] = self._of_finite(mine.stored[i], mine.finite[i])
         else:
-            self.values[rows] = self._features(self._sums, mine.stored)
+            stored = mine.stored.astype(np.float64) if self.request.omit_nonfinite else mine.stored
+            self.values[rows] = self._features(self._sums, stored)
 
     def _features(self, space: SpatialOperator, stored: NDArray) -> NDArray:
         """slope · A x"""
@@ -230,25 +263,27 @@ class SumSink(Sink):
             self.values[...] = self.values @ self._ranges.solution
             if self.offset is not None:
                 self.offset = self.offset @ self._ranges.solution
-        return super().finish(n_threads)
+        return super().finish(n_threads).astype(self.request.dtype, copy=False)
 
 
 class DeviationSink(SumSink):
-    """Weighted sums held in float32, as deviations from the first sample kept.
+    """Weighted sums held or computed in float32, as deviations from the first sample kept.
 
     A series that varies by one part in a thousand would lose three of float32's seven digits; its deviations
-    lose none. The first sample goes through the operator in float64.
+    lose none. The first sample goes through the operator in float64, and so do deviations of values that float32
+    does not hold.
     """
 
     def start(self, kept: NDArray[np.intp]) -> None:
         super().start(kept)
-        self._reference: NDArray[np.float32] | None = None
+        self._reference: NDArray | None = None
+        self._computed_in = np.dtype(np.float32 if is_exact(self.source) else np.float64)
 
     def _prepare(self, mine: FiniteBlock) -> None:
         super()._prepare(mine)
         if self._reference is not None and not self.by_ranges:
             return
-        self._reference = mine.stored[0].astype(np.float32)
+        self._reference = first_values(mine).astype(self._computed_in)
         columns, space = self._at(mine.points) if self.by_ranges else (slice(None), self._sums)
         if self.offset is None:
             self.offset = np.zeros(self.values.shape[1])
@@ -256,7 +291,7 @@ class DeviationSink(SumSink):
 
     def _features(self, space: SpatialOperator, stored: NDArray) -> NDArray:
         assert self._reference is not None
-        deviations = np.subtract(stored, self._reference, dtype=np.float32, casting="unsafe")
+        deviations = np.subtract(stored, self._reference, dtype=self._computed_in, casting="unsafe")
         return super()._features(space, deviations)
 
 
@@ -300,9 +335,9 @@ def make_sink(source: Source, request: Request, by_ranges: bool = False) -> Sink
         return NonlinearSink(source, request)
     if not space.mixes_points:
         return PointSink(source, request, by_ranges)
-    # float32 holds these exactly; wider integers would lose digits before the difference is taken.
-    exact = source.dtype == np.float32 or source.dtype.itemsize <= 2
-    narrow = exact and np.dtype(request.dtype) == np.float32
+    # What moves voxels (all but sums of many) computes float32 in float32, whatever it is held in.
+    narrow = source.dtype == np.float32 and space.steps[0].sums is None
+    narrow = (narrow or np.dtype(request.dtype) == np.float32) and not request.omit_nonfinite
     return (DeviationSink if narrow else SumSink)(source, request, by_ranges)
 
 
@@ -330,6 +365,22 @@ def each(pool: ThreadPoolExecutor, do: Callable[..., None], arguments: Iterable[
     """Call a function with each of some arguments, shared among threads; the first error is raised."""
     for task in [pool.submit(do, *some) for some in arguments]:
         task.result()
+
+
+def first_values(block: FiniteBlock) -> NDArray:
+    """The stored values of the first sample; of a point that has none there, its first one in the block."""
+    first = block.stored[0]
+    if block.finite is None:
+        return first
+    gaps = np.flatnonzero(~block.finite[0])
+    first = first.copy()
+    first[gaps] = block.stored[block.finite[:, gaps].argmax(axis=0), gaps]
+    return first
+
+
+def is_exact(source: Source) -> bool:
+    """Whether float32 holds the stored values; of wider integers and floats it would lose digits."""
+    return source.dtype == np.float32 or source.dtype.itemsize <= 2
 
 
 def precision(source: Source) -> np.dtype:

@@ -202,7 +202,7 @@ class Regions(WeightedSums):
 
     @property
     def support(self) -> NDArray[np.intp]:
-        return np.sort(self._points).astype(np.intp)
+        return self._points.astype(np.intp)
 
     @property
     def n_weights(self) -> int:
