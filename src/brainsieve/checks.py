@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from brainsieve.exceptions import CorruptImageError, MissingFileError
+from brainsieve.exceptions import CorruptImageError, MissingFileError, ParameterError
 
 Check = Callable[[str, Any], None]
 
@@ -33,7 +33,7 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        if type(error) in (TypeError, ValueError, MissingFileError, CorruptImageError):
+        if type(error) in (TypeError, ValueError, ParameterError, MissingFileError, CorruptImageError):
             raise type(error)(f"{name}: {error}") from None
         raise
 
@@ -46,7 +46,7 @@ def nearest(value: Any, words: Iterable[Any]) -> str:
 
 def a_bool(name: str, value: Any) -> None:
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False; {found(value)} was given.")
+        raise ParameterError(f"{name} must be True or False; {found(value)} was given.")
 
 
 def a_bool_or_int(name: str, value: Any) -> None:

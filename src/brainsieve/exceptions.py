@@ -16,6 +16,7 @@ __all__ = [
     "MissingFileError",
     "NoImageError",
     "NotImplementedWarning",
+    "ParameterError",
 ]
 
 
@@ -41,8 +42,11 @@ class AllVolumesRemovedError(Shared, ValueError):
         Exception.__init__(self, message)
 
 
-class DimensionError(Shared, TypeError):
-    """An image has another number of dimensions than the operation needs."""
+class DimensionError(Shared, TypeError, ValueError):
+    """An image has another number of dimensions than the operation needs.
+
+    Nilearn raises its own, a `TypeError`, in some functions and `ValueError` in others.
+    """
 
     def __init__(self, file_dimension: int, required_dimension: int, name: str = "The image") -> None:
         self.file_dimension = file_dimension
@@ -77,6 +81,10 @@ def _next_step(found: int, required: int) -> str:
 
 class NoImageError(ValueError, TypeError):
     """A list of images is empty: some of the field's code catches the one, some the other."""
+
+
+class ParameterError(ValueError, TypeError):
+    """A value that a parameter cannot have, where nilearn raises now the one and now the other."""
 
 
 class MeshDimensionError(Shared, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from brainsieve.engine.temporal.operator import (
 )
 from brainsieve.engine.temporal.standardize import constant_share
 from brainsieve.engine.threads import single_threaded_blas
+from brainsieve.exceptions import ParameterError
 from brainsieve.logs import warn
 from brainsieve.tables import read_confounds
 
@@ -126,8 +128,12 @@ def clean(
 def _numbers(name: str, given: Any, dimensions: tuple[int, ...] = (1, 2)) -> NDArray:
     """What was given as an array of real numbers with at least one sample."""
     values = np.asarray(given)
+    if values.dtype == object:
+        # Frames of several types, and of types that may be missing.
+        with suppress(TypeError, ValueError):
+            values = values.astype(np.float64)
     if values.ndim not in dimensions or values.dtype.kind not in "biuf" or not len(values):
-        raise ValueError(
+        raise ParameterError(
             f"{name} must be real numbers of shape (n_samples, n_series), with at least one sample; they are "
             f"{values.dtype} of shape {values.shape}."
         )
@@ -222,7 +228,6 @@ def high_variance_confounds(
     ----------
     series : array of shape (n_samples, n_series)
     n_confounds : int, default=5
-        At least 1.
     percentile : float, default=2.0
         The share of series, in percent, that are the most variable.
     detrend : bool, default=True
@@ -244,7 +249,7 @@ def high_variance_confounds(
     After CompCor (Behzadi et al. 2007, NeuroImage 37:90, doi:10.1016/j.neuroimage.2007.04.042).
     """
     values = _numbers("series", series, dimensions=(2,))
-    a_count("n_confounds", n_confounds, 1)
+    a_count("n_confounds", n_confounds)
     a_number_within("percentile", percentile, 0, 100)
     a_bool("detrend", detrend)
     n_samples, n_series = values.shape

@@ -272,7 +272,7 @@ WRONG = [
     ("butterworth", dict(sampling_rate=0.5, low_pass=0.1, padlen=1.5), TypeError, "padlen must be a whole"),
     ("butterworth", dict(sampling_rate=0.5, low_pass=0.1, padlen=500), ValueError, "90 samples, too few"),
     ("butterworth", dict(sampling_rate=0.5, low_pass=0.1, copy=3), TypeError, "copy must be True or False"),
-    ("high_variance_confounds", dict(n_confounds=0), ValueError, "n_confounds must be at least 1"),
+    ("high_variance_confounds", dict(n_confounds=-1), ValueError, "n_confounds must be at least 0"),
     ("high_variance_confounds", dict(n_confounds=2.0), TypeError, "n_confounds must be a whole number"),
     (
         "high_variance_confounds",

@@ -19,7 +19,7 @@ from brainsieve.engine.domain import VoxelGrid, apply_affine, checked_affine, co
 from brainsieve.engine.source import value_range
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.resample import SPLINE_ORDERS, resample
-from brainsieve.exceptions import BoundingBoxError
+from brainsieve.exceptions import BoundingBoxError, ParameterError
 from brainsieve.image.forms import VolumeForm, opened
 from brainsieve.image.loading import check_niimg, get_data, new_img_like
 from brainsieve.image.writing import each_sample
@@ -89,7 +89,7 @@ def resample_img(
     for name, flag in {"clip": clip, "force_resample": force_resample}.items():
         a_bool(name, flag)
     if target_affine is None and target_shape is not None:
-        raise ValueError(
+        raise ParameterError(
             "target_shape needs a target_affine of shape (4, 4), which says where the grid starts."
         )
     if isinstance(fill_value, str) or not np.isscalar(fill_value):
@@ -267,13 +267,13 @@ def target_grid(grid: VoxelGrid, target_affine: Any, target_shape: Any, n_sample
     except (TypeError, ValueError):
         raise TypeError(f"target_affine must be an array of numbers; {target_affine!r} was given.") from None
     if affine.shape not in ((3, 3), (4, 4)):
-        raise ValueError(f"target_affine must have shape (3, 3) or (4, 4); it has {affine.shape}.")
+        raise ParameterError(f"target_affine must have shape (3, 3) or (4, 4); it has {affine.shape}.")
     axes_only = affine.shape == (3, 3)
     affine = checked_affine(nib.affines.from_matvec(affine) if axes_only else affine, "target_affine")
     if target_shape is None:
         shape, affine = _around(grid, affine) if axes_only else _up_to_last(grid, affine)
     elif axes_only:
-        raise ValueError(
+        raise ParameterError(
             "target_shape needs a target_affine of shape (4, 4), which says where the grid starts; "
             "it has shape (3, 3)."
         )

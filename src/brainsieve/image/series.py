@@ -65,6 +65,8 @@ def index_img(imgs: ImagesLike, index: Any) -> Any:
         raise IndexError(
             f"index {index!r} does not pick any of the {source.n_samples} samples of {source.name}: {error}."
         ) from None
+    if np.ndim(chosen) > 1:
+        raise IndexError(f"index must be one number, or have one axis; its shape is {np.shape(chosen)}.")
     needed = np.unique(chosen)
     values = read_samples(source, needed)
     if np.ndim(chosen) == 0:

@@ -24,7 +24,7 @@ from brainsieve.engine.temporal.operator import (
     normalize_standardize,
     plan_cleaning,
 )
-from brainsieve.exceptions import NoImageError
+from brainsieve.exceptions import NoImageError, ParameterError
 from brainsieve.image.forms import ImageForm, VolumeForm, is_one_image, opened
 from brainsieve.image.masks import plural, read_mask
 from brainsieve.image.resampling import resample_img, target_grid
@@ -138,7 +138,7 @@ def _target_form(form: ImageForm, target_affine: Any, target_shape: Any) -> Imag
         return form
     if target_affine is None:
         if target_shape is not None:
-            raise ValueError("target_shape needs a target_affine of shape (4, 4).")
+            raise ParameterError("target_shape needs a target_affine of shape (4, 4).")
         return form
     return VolumeForm(target_grid(form.domain, target_affine, target_shape), form.header)
 

@@ -15,6 +15,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.select import Select
+from brainsieve.exceptions import ParameterError
 from brainsieve.image.forms import ImageForm, VolumeForm, opened
 from brainsieve.image.headers import cast, cast_dtype
 from brainsieve.image.masks import plural, read_mask
@@ -168,7 +169,7 @@ def _unmasked(values: NDArray, points: NDArray[np.intp], form: ImageForm, order:
             f"X must be numbers of 1 or 2 dimensions; it is {values.dtype} of shape {values.shape}."
         )
     if values.shape[-1] != len(points):
-        raise ValueError(
+        raise ParameterError(
             f"X has {values.shape[-1]} columns (shape {values.shape}); the mask has {len(points)} "
             f"{plural(form.point)}."
         )

@@ -23,6 +23,7 @@ from brainsieve.engine.spatial.grid import (
 )
 from brainsieve.engine.spatial.operator import Renumber, SpatialOperator
 from brainsieve.engine.spatial.separable import Separable
+from brainsieve.exceptions import ParameterError
 from brainsieve.logs import warn
 
 # Standard deviations in one full width at half maximum.
@@ -54,7 +55,9 @@ def checked_fwhm(fwhm: Any, name: str = "smoothing_fwhm") -> Fwhm | None:
         return None
     if isinstance(fwhm, str):
         if fwhm != "fast":
-            raise ValueError(f"{name} must be a number in mm, three of them, 'fast' or None; not {fwhm!r}.")
+            raise ParameterError(
+                f"{name} must be a number in mm, three of them, 'fast' or None; not {fwhm!r}."
+            )
         return "fast"
     if isinstance(fwhm, bool | np.bool_):
         raise TypeError(f"{name} must be a number in mm, three of them, 'fast' or None; not {fwhm!r}.")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from brainsieve.exceptions import AllVolumesRemovedError
+from brainsieve.exceptions import AllVolumesRemovedError, ParameterError
 
 
 def kept_samples(sample_mask: Any, n_samples: int, name: str = "the run") -> NDArray[np.intp]:
@@ -42,7 +42,7 @@ def kept_samples(sample_mask: Any, n_samples: int, name: str = "the run") -> NDA
         return np.arange(n_samples)
     mask = np.asarray(sample_mask)
     if mask.ndim != 1:
-        raise ValueError(f"sample_mask must be 1-D; it has shape {mask.shape}.")
+        raise ParameterError(f"sample_mask must be 1-D; it has shape {mask.shape}.")
     if mask.size == 0:
         raise AllVolumesRemovedError(f"sample_mask keeps no sample of {name}; nothing is left to extract.")
     if mask.dtype == bool:
