@@ -460,18 +460,20 @@ COLUMN_WORDS = {
 def parameters_of(cls: type) -> Mapping[str, Parameter]:
     """The declarations of a masker's parameters, in the order of its signature, deviations included.
 
-    Parameters that are not declared (those of a class that someone derived) are not among them.
+    A class of another room declares what it adds itself (``_declares``). Parameters that are not declared (those of a
+    class that someone derived) are not among them.
     """
     kind = getattr(cls, "_image_kind", None) or VOLUMES
+    known = {**PARAMETERS, **{each.name: each for each in getattr(cls, "_declares", ())}}
     own = [vars(base).get("_deviations", {}) for base in reversed(cls.__mro__)]
     found_: dict[str, Parameter] = {}
     for name in inspect.signature(cls.__init__).parameters:  # type: ignore[misc]
-        if name not in PARAMETERS:
+        if name not in known:
             continue
         changes: dict[str, Any] = {}
         for deviations in (kind.deviations, *own):
             changes |= deviations.get(name, {})
-        found_[name] = replace(PARAMETERS[name], **changes)
+        found_[name] = replace(known[name], **changes)
     return found_
 
 
@@ -502,6 +504,7 @@ def check_parameters(masker: Any, values: Mapping[str, Any]) -> None:
             parameter.check(name, values[name])
 
 
-def role_of(name: str) -> Role:
-    """Where a parameter acts; what a class of someone else adds is its own affair, and counts as "none"."""
-    return PARAMETERS[name].role if name in PARAMETERS else "none"
+def role_of(name: str, cls: type) -> Role:
+    """Where a parameter of a class acts; what someone else's class adds is its own affair, and counts as "none"."""
+    declared = parameters_of(cls)  # type: ignore[arg-type]
+    return declared[name].role if name in declared else "none"

@@ -167,7 +167,8 @@ class FrozenMasker(MaskerContract):
         self._check_is_fitted()
         parameters = self.get_params(deep=False)
         # Those of the atlas were checked by `fit`, and have not changed, or `with_parameters` says so.
-        alive = {name: value for name, value in parameters.items() if role_of(name) in ("space", "time")}
+        roles = {name: role_of(name, type(self)) for name in parameters}
+        alive = {name: value for name, value in parameters.items() if roles[name] in ("space", "time")}
         check_parameters(self, alive)
         return self._fitted.with_parameters(parameters)
 
@@ -194,7 +195,7 @@ class FrozenMasker(MaskerContract):
             in_time=InTime.of(parameters),
             natural_dtype=type(self)._natural_dtype,
             column=self._column,
-            given_as=given_parameters(parameters),
+            given_as=given_parameters(parameters, type(self)),
             one_grid=one_grid,
             files=placed_files(parameters),
         )

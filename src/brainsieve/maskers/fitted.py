@@ -392,9 +392,11 @@ def is_auto(dtype: Any) -> bool:
     return isinstance(dtype, str) and dtype == "auto"
 
 
-def given_parameters(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The parameters that need another fit, so that a change is noticed."""
-    return tuple((name, as_given(value)) for name, value in parameters.items() if role_of(name) == "atlas")
+def given_parameters(parameters: Mapping[str, Any], cls: type) -> tuple[tuple[str, Any], ...]:
+    """The parameters of a class that need another fit, so that a change is noticed."""
+    return tuple(
+        (name, as_given(value)) for name, value in parameters.items() if role_of(name, cls) == "atlas"
+    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from brainsieve.atlas import Maps
+from brainsieve.atlas import Maps, Mask
 from brainsieve.checks import naming
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.image import load_img
@@ -97,11 +97,9 @@ class NiftiMapsMasker(VolumeMasker):
             raise ValueError(f"maps_img is None; {type(self).__name__} needs maps to fit.")
         if self.resampling_target == "mask" and self.mask_img is None:
             raise ValueError("resampling_target='mask' needs mask_img, which is None.")
-        with naming("maps_img"):
-            source = self._open(self.maps_img)
         mask = self._given_mask()
-        atlas = Maps.of_source(source, mask=mask, keeps_masked=self.keep_masked_maps)
-        grid: Any = source.domain
+        atlas = self._atlas(mask)
+        grid: Any = atlas.domain
         home = grid
         if self.resampling_target == "mask" and mask is not None:
             home = mask.domain
@@ -115,6 +113,12 @@ class NiftiMapsMasker(VolumeMasker):
         target = home if self.resampling_target in ("maps", "mask") else None
         one_grid = "maps_img" if self.resampling_target is None else None
         return self._frozen(self._kind(imgs), atlas, home, target=target, one_grid=one_grid)
+
+    def _atlas(self, mask: Mask | None) -> Maps:
+        """The maps, on their own grid."""
+        with naming("maps_img"):
+            source = self._open(self.maps_img)
+        return Maps.of_source(source, mask=mask, keeps_masked=self.keep_masked_maps)
 
     def _image_at(self, home: VoxelGrid, atlas: Maps) -> Any:
         if home == atlas.domain and atlas.as_given and isinstance(self.maps_img, str | os.PathLike):
