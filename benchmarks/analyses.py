@@ -73,11 +73,35 @@ def tangent(package: str, scale: int) -> Callable[[], Any]:
     return lambda: measure.fit_transform(series)
 
 
+def region_extractor(kind: str) -> Case:
+    """20 maps of 53 × 63 × 53 voxels of smooth noise."""
+
+    def prepare(package: str, scale: int) -> Callable[[], Any]:
+        import nibabel as nib
+        import numpy as np
+        from scipy.ndimage import gaussian_filter
+
+        rng = np.random.default_rng(0)
+        shape = (53, 63, 53) if scale == 1 else (16, 18, 14)
+        n_maps = max(2, 20 // scale)
+        maps = np.stack([gaussian_filter(rng.normal(size=shape), 2) for _ in range(n_maps)], axis=-1)
+        img = nib.Nifti1Image(maps, np.diag([3.0, 3.0, 3.0, 1.0]))
+        options: dict[str, Any] = {"two_sided": True, "extractor": kind, "standardize": None}
+        if scale > 1:
+            options["min_region_size"] = 100
+        model = importlib.import_module(f"{package}.regions").RegionExtractor(img, **options)
+        return lambda: model.fit()
+
+    return prepare
+
+
 CASES: dict[str, Case] = {
     "permuted_ols, 1 000 permutations × 50 540 voxels": permutations(1000),
     "the same, TFCE, 40 permutations": permutations(40, tfce=True),
     "GroupSparseCovarianceCV, 10 × (150, 39)": group_sparse,
     "tangent, 100 × (300, 200)": tangent,
+    "RegionExtractor, 20 maps of 53 × 63 × 53": region_extractor("local_regions"),
+    "the same, connected components": region_extractor("connected_components"),
 }
 
 

@@ -22,6 +22,7 @@ _SUBMODULES = (
     "maskers",
     "masking",
     "mass_univariate",
+    "regions",
     "reporting",
     "signal",
     "surface",

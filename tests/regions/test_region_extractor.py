@@ -297,7 +297,7 @@ def test_nan_percentile_mask_on_another_grid_smoothing_and_scaled_maps_together(
     nib.save(stored, tmp_path / "maps.nii.gz")
     values = nib.load(tmp_path / "maps.nii.gz").get_fdata()
     mask = np.zeros((11, 12, 10), np.uint8)
-    mask[2:-1, 1:10, 2:] = 1
+    mask[2:-1, 1:10, 2:-1] = 1
     halves = nib.affines.from_matvec(2 * np.eye(3), [0.5, 0.5, 0.5])
     mask_img = made.image(mask, made.FLIPPED @ halves)
     options = {
