@@ -213,3 +213,29 @@ def test_names_of_any_letters_come_back_as_they_were(tmp_path, suffix):
     read = pd.read_csv(tmp_path / f"lut{suffix}", sep=separator, keep_default_na=False)
     pd.testing.assert_frame_equal(read, table)
     assert list(read_table(tmp_path / f"signals{suffix}").columns) == [name.strip() for name in names]
+
+
+def test_very_many_equal_names_are_told_apart_one_by_one():
+    """Counted from the start for each, these would take hours."""
+    n = 60_000
+    assert distinct(["V1"] * n + ["V1_3"]) == [
+        "V1", "V1_2", *(f"V1_{i}" for i in range(4, n + 2)), "V1_3"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_names_are_told_apart_as_when_each_is_counted_anew(seed):
+    def counted_anew(names):
+        taken, result = set(names), []
+        for name in names:
+            unique, number = name, 1
+            while unique in result or (number > 1 and unique in taken):
+                number += 1
+                unique = f"{name}_{number}"
+            result.append(unique)
+        return result
+
+    rng = np.random.default_rng(seed)
+    names = rng.choice(["a", "b", "a_2", "a_3", "a_2_2", "b_2"], 40).tolist()
+    assert distinct(names) == counted_anew(names)
+    assert len(set(distinct(names))) == len(names)

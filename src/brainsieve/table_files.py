@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from brainsieve.tables.frames import distinct
 from brainsieve.whole_files import replacing
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ SUFFIXES = (".tsv", ".csv", ".parquet")
 FLOAT_FORMAT = "%.10g"
 # As BIDS writes a value that is not there.
 MISSING = "n/a"
-UNNAMED = "unnamed"
 
 
 def checked_table_path(path: str | os.PathLike) -> Path:
@@ -114,25 +114,6 @@ def frame_of(values: NDArray, names: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(np.atleast_2d(values), columns=distinct(names))
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """Number the second and later ones of equal names: a table with two columns of one name misleads.
-
-    A name that is empty is ``unnamed``: readers of tables make one up otherwise.
-    """
-    names = [name or UNNAMED for name in names]
-    taken = set(names)
-    seen: set[str] = set()
-    result = []
-    for name in names:
-        unique, number = name, 1
-        while unique in seen or (number > 1 and unique in taken):
-            number += 1
-            unique = f"{name}_{number}"
-        seen.add(unique)
-        result.append(unique)
-    return result
 
 
 def _check_parquet(path: Path) -> None:

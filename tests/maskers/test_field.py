@@ -230,10 +230,28 @@ def test_seeds_come_as_tables_with_names(img):
         assert masker.seeds_ == expected.seeds_
     unnamed = NiftiSpheresMasker(table[["x", "Y", "z"]], 5.0, allow_overlap=True).fit()
     assert list(unnamed.get_feature_names_out()) == ["niftispheresmasker0", "niftispheresmasker1"]
-    with pytest.raises(ValueError, match="columns name, x; x, y and z"):
-        NiftiSpheresMasker(table[["name", "x"]]).fit()
-    with pytest.raises(ValueError, match=r"seeds\[1\] is not finite"):
-        NiftiSpheresMasker(table.assign(x=[1.0, np.nan])).fit()
+    numbered = NiftiSpheresMasker(pd.DataFrame(expected.seeds_), 5.0, allow_overlap=True).fit()
+    assert numbered.seeds_ == expected.seeds_
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        (lambda table: table[["name", "x"]], "seeds has no column 'y'; it has 'name', 'x'"),
+        # Three columns of other names may be voxels, or anything.
+        (lambda table: table.set_axis(["i", "j", "k"], axis="columns"), "seeds has no column 'x'"),
+        (lambda table: table.assign(x=[1.0, np.nan]), "no number for x in row 1"),
+        (lambda table: table.assign(z=[1.0, np.inf]), "no number for z in row 1"),
+        (lambda table: table.assign(y=[None, 2.0]), "no number for y in row 0"),
+        (lambda table: table.assign(y=["1", "left"]), "no number for y in row 1"),
+        (lambda table: table[:0], "seeds is empty"),
+    ],
+)
+def test_a_table_that_holds_no_seeds_says_what_it_lacks(changed, message):
+    table = pd.DataFrame({"x": [2.0, -4.0], "y": [0.0, 3.0], "z": [4.0, 3.0]})
+    table = changed(table.assign(name=["left", "right"]) if "name" in message else table)
+    with pytest.raises(ValueError, match=message):
+        NiftiSpheresMasker(table).fit()
 
 
 @pytest.mark.parametrize("radius", [3.0, 6.0, 3 * np.sqrt(2)])

@@ -179,20 +179,23 @@ def _check_file(option: str, path: str) -> None:
 
 
 def _refuse_run_as_atlas(run: str, atlas: str) -> None:
-    if same_file(run, atlas):
+    if file_of(run) == file_of(atlas):
         raise ValueError(
             f"--atlas {atlas!r} is the run itself; an atlas is an image of regions (a parcellation, or maps). "
             "--voxels cleans the run's own voxels."
         )
 
 
-def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
-    """Whether two names are those of one file, by links and other spellings too."""
-    one, other = os.path.expanduser(os.fspath(one)), os.path.expanduser(os.fspath(other))
+def file_of(name: str | os.PathLike) -> Any:
+    """What is equal for all names of one file, by links and other spellings too."""
+    name = os.path.expanduser(os.fspath(name))
+    if "\0" in name:
+        return name
     try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):
-        return os.path.realpath(one) == os.path.realpath(other) if "\0" not in one + other else one == other
+        status = os.stat(name)
+    except OSError:
+        return os.path.realpath(name)
+    return status.st_dev, status.st_ino
 
 
 def input_records(arguments: argparse.Namespace, job: Job) -> dict[str, list[dict[str, Any]]]:

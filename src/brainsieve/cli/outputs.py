@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainsieve.cli.inputs import Job, option_files, run_files, same_file
+from brainsieve.cli.inputs import Job, file_of, option_files, run_files
 from brainsieve.cli.options import UsageError
 from brainsieve.provenance import our_record, sha256_of
-from brainsieve.table_files import SUFFIXES, checked_table_path, distinct
+from brainsieve.table_files import SUFFIXES, checked_table_path
+from brainsieve.tables import distinct
 from brainsieve.whole_files import checked_target
 
 STANDARD_OUTPUT = "-"
@@ -143,11 +144,11 @@ def labels_of(arguments: argparse.Namespace, names: Sequence[tuple[str, str]]) -
 
 def _refuse_losses(arguments: argparse.Namespace, jobs: Sequence[Job], outputs: Sequence[Output]) -> None:
     files = [path for output in outputs for path in output.files]
-    inputs = [path for job in jobs for path in run_files(job.run)]
-    inputs += [path for _, path in option_files(arguments, list(jobs))]
+    inputs = {file_of(path) for job in jobs for path in run_files(job.run)}
+    inputs |= {file_of(path) for _, path in option_files(arguments, list(jobs))}
     for path in files:
         option = "--report" if path.suffix.lower() in PAGES else "-o"
-        if any(same_file(path, given) for given in inputs):
+        if file_of(path) in inputs:
             raise ValueError(f"{option}: {str(path)!r} is one of the inputs; it would be lost.")
         # Of a folder that is made later there is nothing to check yet.
         if path.parent.is_dir() or not _made_later(arguments, path):

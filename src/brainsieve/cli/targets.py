@@ -15,20 +15,12 @@ from brainsieve.cli.options import UsageError
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import Source
 from brainsieve.maskers import CiftiMasker, NiftiMasker, NiftiSpheresMasker
-from brainsieve.maskers.choosing import (
-    is_label_atlas,
-    kind_of,
-    masker_for,
-    open_any,
-    surface_of,
-)
+from brainsieve.maskers.choosing import is_label_atlas, kind_of, masker_for, open_any, surface_of
+from brainsieve.maskers.spheres import NAME_COLUMNS, seeds_of_table
 from brainsieve.surface import PolyMesh, SurfaceImage
 from brainsieve.surface.opening import open_surface
-from brainsieve.table_files import distinct
-from brainsieve.tables import read_lut, read_table
+from brainsieve.tables import distinct, read_lut, read_table
 
-COORDINATES = ("x", "y", "z")
-NAMES = ("name", "label")  # of seeds, the first that the table has
 # What an atlas must be for a run, in files: by kinds of (run, atlas).
 FITTING_ATLAS = {
     "volumes": "a volume atlas (.nii.gz)",
@@ -251,64 +243,17 @@ def _seeds_target(
 ) -> Target:
     if kind_of(source) != "volumes":
         raise TypeError(f"--seeds are millimetres in a volume; the run {source.name} is {kind_of(source)}.")
-    seeds, names = read_seeds(str(wanted.path))
+    path = str(wanted.path)
+    seeds, named = seeds_of_table(read_table(path, as_text=NAME_COLUMNS), f"--seeds: {path!r}")
+    names = named or [f"seed-{number}" for number in range(1, len(seeds) + 1)]
     masker = NiftiSpheresMasker(
-        seeds,
+        seeds.tolist(),
         radius=arguments.radius,
         allow_overlap=arguments.allow_overlap,
         min_coverage=arguments.min_coverage,
         **parameters,
     ).fit(run)
     return Target(wanted, masker, distinct(names))
-
-
-def read_seeds(path: str) -> tuple[list[tuple[float, float, float]], list[str]]:
-    """Coordinates in mm and names of a table of seeds.
-
-    Parameters
-    ----------
-    path : path
-        Of a table with columns ``x``, ``y``, ``z`` in any case and order, and perhaps ``name`` or ``label``; or of
-        three columns without header.
-
-    Returns
-    -------
-    seeds : list of (x, y, z)
-    names : list of str
-        ``seed-1`` and so on where the table has none.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a coordinate is no finite number.
-    """
-    table = read_table(path, as_text=NAMES)
-    columns = {str(column).strip().lower(): column for column in table.columns}
-    if all(not isinstance(column, str) for column in table.columns) and len(table.columns) == 3:
-        columns = dict(zip(COORDINATES, table.columns, strict=True))
-    missing = [axis for axis in COORDINATES if axis not in columns]
-    if missing:
-        has = ", ".join(repr(str(column)) for column in table.columns[:8])
-        raise ValueError(
-            f"--seeds: {path!r} has no column {missing[0]!r}; it has {has}. Seeds have x, y and z."
-        )
-    import pandas as pd
-
-    frame = table[[columns[axis] for axis in COORDINATES]].apply(pd.to_numeric, errors="coerce")
-    values = frame.to_numpy(dtype=np.float64)
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        row, axis = bad[0]
-        raise ValueError(f"--seeds: {path!r} has no number for {COORDINATES[axis]} in row {row}.")
-    if not len(values):
-        raise ValueError(f"--seeds: {path!r} has no rows.")
-    named = next((columns[name] for name in NAMES if name in columns), None)
-    names = (
-        [f"seed-{number}" for number in range(1, len(values) + 1)]
-        if named is None
-        else [str(name).strip() for name in table[named]]
-    )
-    return [(float(x), float(y), float(z)) for x, y, z in values], names
 
 
 def _voxels_target(

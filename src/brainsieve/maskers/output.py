@@ -13,6 +13,7 @@ from brainsieve.atlas import Atlas, Maps
 from brainsieve.atlas.base import listed
 from brainsieve.engine.source.base import Source
 from brainsieve.logs import warn
+from brainsieve.tables import distinct
 
 # -- dtypes of signals where none is asked for: the peer's, class by class -------------------------------------
 
@@ -91,9 +92,9 @@ def as_container(masker: Any, signals: Any, names: Callable[[], Any]) -> Any:
         import pandas as pd
 
         return pd.DataFrame(table, columns=columns, copy=False)
-    import polars as pl
+    import polars as pl  # it refuses columns of one name
 
-    return pl.DataFrame(table, schema=_distinct(columns), orient="row")
+    return pl.DataFrame(table, schema=distinct(columns), orient="row")
 
 
 def output_kind(masker: Any) -> str:
@@ -102,16 +103,6 @@ def output_kind(masker: Any) -> str:
 
     own = getattr(masker, "_sklearn_output_config", {}).get("transform")
     return str(own or get_config()["transform_output"])
-
-
-def _distinct(columns: list[str]) -> list[str]:
-    """Polars refuses columns of one name: number the later ones."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for column in columns:
-        seen[column] = seen.get(column, 0) + 1
-        distinct.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
-    return distinct
 
 
 def container_rows(signals: Any, names: Sequence[str], name: str) -> NDArray:
@@ -150,7 +141,7 @@ def container_rows(signals: Any, names: Sequence[str], name: str) -> NDArray:
 def _in_order(values: NDArray, columns: list[str], names: Sequence[str], name: str) -> NDArray:
     wanted = [str(each) for each in names]
     # Polars has no two columns of one name: what `transform` gave it is numbered.
-    if columns in (wanted, _distinct(wanted)) or columns == [str(i) for i in range(len(columns))]:
+    if columns in (wanted, distinct(wanted)) or columns == [str(i) for i in range(len(columns))]:
         return values
     if sorted(columns) != sorted(wanted) or len(set(columns)) < len(columns):
         unknown = [column for column in columns if column not in set(wanted)]

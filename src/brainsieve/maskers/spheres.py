@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.atlas import Spheres
+from brainsieve.atlas.base import listed
 from brainsieve.checks import found
 from brainsieve.maskers.declared import keep_parameters
 from brainsieve.maskers.documented import documented
@@ -94,13 +95,17 @@ class NiftiSpheresMasker(VolumeMasker):
         return self._inverse(region_signals)
 
 
+# Columns of a table of seeds that name them, in this order of preference.
+NAME_COLUMNS = ("name", "label", "region")
+
+
 def checked_seeds(seeds: Any) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
     """Seeds as an array of shape (n_seeds, 3), and their names where a table has some.
 
     Parameters
     ----------
     seeds : sequence of (x, y, z), data frame or record array
-        A table has columns x, y and z; its column "name", "label" or "region", or an index of words, names them.
+        See `seeds_of_table` for the latter.
 
     Raises
     ------
@@ -113,44 +118,61 @@ def checked_seeds(seeds: Any) -> tuple[NDArray[np.float64], tuple[str, ...] | No
         raise TypeError(f"seeds must be a list of (x, y, z); {found(seeds)} was given.")
     if not len(seeds):
         raise ValueError("seeds is empty; give at least one (x, y, z) in mm.")
-    names = None
     if hasattr(seeds, "columns") or getattr(getattr(seeds, "dtype", None), "names", None):
-        seeds, names = _of_table(seeds)
+        return seeds_of_table(seeds, "seeds")
     for i, seed in enumerate(seeds):
         triple = hasattr(seed, "__len__") and len(seed) == 3
         if not triple or not all(isinstance(x, numbers.Real) for x in seed):
             raise ValueError(f"seeds[{i}] must be three numbers (x, y, z) in mm; {found(seed)} was given.")
         if not np.isfinite(np.asarray(seed, dtype=np.float64)).all():
             raise ValueError(f"seeds[{i}] is not finite: {found(seed)}.")
-    return np.array([[float(x) for x in seed] for seed in seeds]), names
+    return np.array([[float(x) for x in seed] for seed in seeds]), None
 
 
-# Columns of a table of seeds that name them, in this order of preference.
-NAME_COLUMNS = ("name", "label", "region")
+def seeds_of_table(table: Any, what: str) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
+    """Seeds and names of a table.
 
+    Parameters
+    ----------
+    table : data frame or record array
+        With the columns ``x``, ``y`` and ``z`` in mm, in any case and order; or three columns that have no names.
+        The column ``name``, ``label`` or ``region``, or an index of words, names them.
+    what : str
+        What messages call it.
 
-def _of_table(seeds: Any) -> tuple[list[tuple[Any, ...]], tuple[str, ...] | None]:
-    """Triples and names of a table with the columns x, y and z."""
-    columns = list(seeds.columns if hasattr(seeds, "columns") else seeds.dtype.names)
-    by_name = {str(column).lower(): column for column in columns}
-    if set("xyz") <= set(by_name):
-        triple = [by_name[axis] for axis in "xyz"]
-    elif len(columns) == 3:
-        triple = columns
-    else:
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a coordinate is no finite number.
+    """
+    columns = list(table.columns if hasattr(table, "columns") else table.dtype.names)
+    by_name = {str(column).strip().lower(): column for column in columns}
+    if len(columns) == 3 and not any(isinstance(column, str) for column in columns):
+        by_name = dict(zip("xyz", columns, strict=True))
+    missing = [axis for axis in "xyz" if axis not in by_name]
+    if missing:
         raise ValueError(
-            f"seeds is a table with the columns {', '.join(map(str, columns))}; x, y and z (in mm) are needed."
+            f"{what} has no column {missing[0]!r}; it has {listed(columns)}. Seeds have x, y and z, in mm."
         )
-    values = [np.asarray(seeds[column]).tolist() for column in triple]
-    named = [by_name[name] for name in NAME_COLUMNS if name in by_name]
-    index = getattr(seeds, "index", None)
-    if named:
-        names: Any = np.asarray(seeds[named[0]]).tolist()
-    elif index is not None and all(isinstance(each, str) for each in index):
-        names = list(index)
-    else:
-        return list(zip(*values, strict=True)), None
-    return list(zip(*values, strict=True)), tuple(str(name) for name in names)
+    if not len(table):
+        raise ValueError(f"{what} has no rows.")
+    values = np.array([[_number(cell) for cell in table[by_name[axis]]] for axis in "xyz"]).T
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, axis = bad[0]
+        raise ValueError(f"{what} has no number for {'xyz'[axis]} in row {row} (from 0).")
+    named = next((by_name[name] for name in NAME_COLUMNS if name in by_name), None)
+    names = getattr(table, "index", ()) if named is None else np.asarray(table[named]).tolist()
+    if not len(names) or (named is None and not all(isinstance(each, str) for each in names)):
+        return values, None
+    return values, tuple(str(name).strip() for name in names)
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def checked_radii(radius: Any, n_seeds: int) -> NDArray[np.float64]:

@@ -140,12 +140,12 @@ def own_background(
     if table is None:
         return values, background_label
     names = {int(key): str(name) for key, name in zip(table["index"], table["name"], strict=True)}
-    unassigned = [key for key, name in names.items() if name.strip() == UNASSIGNED]
+    unassigned = {key: name for key, name in names.items() if name.strip() == UNASSIGNED}
     background = background_label
     # A table of numbers for names does not tell.
     if background_label == 0 and 0 in names and names[0].strip() != "0" and not calls_no_region(names[0]):
-        background = unassigned[0] if unassigned else min(-1, min(names) - 1)
-    regions = np.array([key for key in names if key not in (*unassigned, background)])
+        background = next(iter(unassigned), min(-1, min(names) - 1))
+    regions = np.array([key for key in names if key not in unassigned and key != background])
     outside = ~np.isin(values, regions)
     # 0 and -1 are what files write where there is no label.
     strange = np.unique(values[outside & ~np.isin(values, [0, -1, background_label, *unassigned])])

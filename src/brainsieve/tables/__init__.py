@@ -6,13 +6,14 @@ needed.
 """
 
 from brainsieve.tables.confounds import read_confounds
-from brainsieve.tables.frames import as_pandas
+from brainsieve.tables.frames import as_pandas, distinct
 from brainsieve.tables.lookup import names_in_order, read_lut
 from brainsieve.tables.sample_masks import read_sample_mask
 from brainsieve.tables.text import read_table
 
 __all__ = [
     "as_pandas",
+    "distinct",
     "names_in_order",
     "read_confounds",
     "read_lut",
