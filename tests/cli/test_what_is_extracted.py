@@ -273,9 +273,9 @@ def test_a_cifti_file_is_known_by_its_header(tmp_path, extract):
 def test_an_atlas_of_another_kind_is_told_with_what_fits(tmp_path, extract, error):
     run = small_cifti.series(tmp_path)
     assert extract("-o", tmp_path / "out.tsv", run=run) == 1
-    assert "what fits is a .dlabel.nii" in error()
+    assert "What would work: a .dlabel.nii" in error()
     assert extract("-o", tmp_path / "out.tsv", atlas=small_cifti.atlas(tmp_path)) == 1
-    assert "what fits is a volume atlas (.nii.gz)" in error()
+    assert "What would work: a volume atlas (.nii.gz)" in error()
 
 
 # -- several runs ----------------------------------------------------------------------------------------

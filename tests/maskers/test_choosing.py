@@ -141,7 +141,7 @@ def test_options_that_do_not_go_with_cifti(tmp_path, capsys, options, message):
 def test_the_command_refuses_mixtures(tmp_path, capsys, volume):
     run = small_cifti.series(tmp_path)
     assert main(["extract", str(run), "--atlas", volume[1], "-o", str(tmp_path / "x.tsv")]) != 0
-    assert "what fits is a .dlabel.nii" in capsys.readouterr().err
+    assert "What would work: a .dlabel.nii" in capsys.readouterr().err
 
 
 def test_volume_maskers_say_who_takes_what_they_do_not(tmp_path, labels):

@@ -10,18 +10,26 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from brainsieve.checks import naming
 from brainsieve.cli.inputs import mesh_files, short_name
 from brainsieve.cli.options import UsageError
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.source import Source
 from brainsieve.maskers import CiftiMasker, NiftiMasker, NiftiSpheresMasker
-from brainsieve.maskers.choosing import is_label_atlas, kind_of, masker_for, open_any, surface_of
+from brainsieve.maskers.choosing import (
+    checked_atlas,
+    is_label_atlas,
+    kind_of,
+    masker_for,
+    open_any,
+    surface_of,
+)
 from brainsieve.maskers.spheres import NAME_COLUMNS, seeds_of_table
 from brainsieve.surface import PolyMesh, SurfaceImage
 from brainsieve.surface.opening import open_surface
 from brainsieve.tables import distinct, read_lut, read_table
 
-# What an atlas must be for a run, in files: by kinds of (run, atlas).
+# What an atlas must be for a run of each kind, in files.
 FITTING_ATLAS = {
     "volumes": "a volume atlas (.nii.gz)",
     "surfaces": "labels at vertices (.label.gii or .annot) of both hemispheres, or of the one that the run has",
@@ -179,7 +187,8 @@ def _atlas_target(
     wanted: Wanted, arguments: argparse.Namespace, source: Source, run: str, parameters: dict[str, Any]
 ) -> Target:
     atlas = str(wanted.path)
-    opened = _fitting_atlas(atlas, source)
+    with naming("--atlas"):
+        opened = checked_atlas(atlas, source, FITTING_ATLAS)
     labels = is_label_atlas(opened)
     kind = kind_of(source)
     for option in ("strategy", "background_label"):
@@ -206,24 +215,6 @@ def _atlas_target(
     if labels or (kind == "CIFTI" and wanted.lut is None and names[0] != "ciftimapsmasker0"):
         return Target(wanted, masker, distinct(names))
     return Target(wanted, masker, _names_of_maps(atlas, wanted.lut, opened.n_samples))
-
-
-def _fitting_atlas(atlas: str, run: Source) -> Source:
-    """An atlas opened, if it is of the run's kind.
-
-    Raises
-    ------
-    TypeError
-        If it is of another; the message says which file would fit.
-    """
-    opened = open_any(atlas)
-    wanted, given = kind_of(run), kind_of(opened)
-    if wanted != given:
-        raise TypeError(
-            f"--atlas: the run {run.name} is {wanted} ({run.domain.describe()}), {opened.name} is {given} "
-            f"({opened.domain.describe()}); what fits is {FITTING_ATLAS[wanted]}."
-        )
-    return opened
 
 
 def _names_of_maps(atlas: str, lut: str | None, n_maps: int) -> list[str]:

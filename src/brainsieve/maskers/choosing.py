@@ -146,8 +146,10 @@ def kind_of(source: Source) -> str:
     return "CIFTI"
 
 
-def checked_atlas(atlas: Any, run: Source) -> Source:
+def checked_atlas(atlas: Any, run: Source, fits: Mapping[str, str] | None = None) -> Source:
     """The source of an atlas, which is to be of the domain of a run.
+
+    `fits` says what works for each kind of run where there is no Python.
 
     Raises
     ------
@@ -159,7 +161,8 @@ def checked_atlas(atlas: Any, run: Source) -> Source:
     if wanted != given:
         raise TypeError(
             f"{run.name} is {wanted} ({run.domain.describe()}), the atlas {opened.name} is {given} "
-            f"({opened.domain.describe()}). What would work: {WHAT_WORKS[wanted, given]}."
+            f"({opened.domain.describe()}). What would work: "
+            f"{WHAT_WORKS[wanted, given] if fits is None else fits[wanted]}."
         )
     return opened
 

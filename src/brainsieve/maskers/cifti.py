@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ from brainsieve.maskers.output import inverse_dtype, of_grayordinate_maps, of_re
 from brainsieve.maskers.surface import background_on
 from brainsieve.surface.cifti_images import cifti_image
 from brainsieve.surface.files import load_labelled
+from brainsieve.surface.gifti import hex_of
 from brainsieve.surface.label_tables import joined_tables, own_background, table_of_rows
 from brainsieve.surface.meshes import PolyMesh, geometry_of, polymesh
 from brainsieve.typing import (
@@ -387,8 +388,7 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
         keep_parameters(self, locals())
 
     def _compiled(self, imgs: Any) -> FittedMasker:
-        if self.labels_img is None:
-            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
+        self._refuse_none("labels_img", "a label image")
         parts = isinstance(self.labels_img, dict)
         read = self._values_of_parts if parts else self._values_of_file
         values, background, domain, table, own_name = read(self.labels_img)
@@ -413,9 +413,10 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
                 f"labels_img ({source.name}) is a series of {axis.n} samples, not labels; were run and atlas swapped?"
             )
         number = self._map_number(source)
-        table = None
-        if isinstance(axis, LabelAxis) and axis.tables[number]:
-            table = _table_of(axis.tables[number])
+        keys = axis.tables[number] if isinstance(axis, LabelAxis) else {}
+        table = table_of_rows(
+            [(key, name or str(key), hex_of(colour)) for key, (name, colour) in keys.items()]
+        )
         values = read_sample(source, number)
         whole = isinstance(axis, LabelAxis) and values.dtype.kind == "f" and np.isfinite(values).all()
         values = values.astype(np.int32) if whole else values
@@ -555,8 +556,7 @@ class CiftiMapsMasker(CiftiContract):
         keep_parameters(self, locals())
 
     def _compiled(self, imgs: Any) -> FittedMasker:
-        if self.maps_img is None:
-            raise ValueError(f"maps_img is None; {type(self).__name__} needs maps to fit.")
+        self._refuse_none("maps_img", "maps")
         source = self._open_one(self.maps_img, "maps_img")
         axis = source.layout.maps
         names = tuple(axis.names) if isinstance(axis, ScalarAxis) else None
@@ -570,14 +570,3 @@ class CiftiMapsMasker(CiftiContract):
 
     def inverse_transform(self, region_signals: Any) -> Any:
         return self._inverse(region_signals)
-
-
-def _table_of(labels: Mapping[int, tuple[str, Sequence[float]]]) -> Any:
-    """Look-up table of a label table: index, name and colour."""
-    import pandas as pd
-
-    rows = [
-        (key, name or str(key), "".join(f"{round(255 * min(max(c, 0), 1)):02X}" for c in colour[:3]))
-        for key, (name, colour) in labels.items()
-    ]
-    return pd.DataFrame(rows, columns=["index", "name", "color"])

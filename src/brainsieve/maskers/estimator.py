@@ -132,6 +132,24 @@ class FrozenMasker(MaskerContract):
         log(self.verbose, 1, f"{type(self).__name__}: fitted, {compiled.n_features} columns.")
         return self
 
+    def _refuse_none(self, name: str, what: str) -> None:
+        if getattr(self, name) is None:
+            raise ValueError(f"{name} is None; {type(self).__name__} needs {what} to fit.")
+
+    def _refuse_no_images(self, imgs: Any) -> None:
+        if imgs is None:
+            raise ValueError(
+                "Neither mask_img nor images to compute a mask from were given: construct the masker with mask_img, or "
+                "call fit(imgs)."
+            )
+
+    def _warn_of_images_beside_mask(self, imgs: Any) -> None:
+        if imgs is not None and not hasattr(self, "_in_fit_transform"):
+            warn(
+                "fit was given images beside mask_img; no mask is computed from them, mask_img is used.",
+                RuntimeWarning,
+            )
+
     def _warn_of_run_as_atlas(self, imgs: Any) -> None:
         """Say so where the image is its own atlas: its volumes are taken as maps then."""
         for name in ("labels_img", "maps_img"):

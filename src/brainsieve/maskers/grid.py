@@ -8,8 +8,9 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
 from numpy.typing import NDArray
 
+from brainsieve.atlas.base import plural_of
 from brainsieve.checks import naming
-from brainsieve.engine.domain import VoxelGrid
+from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.source import open_source, read_all
 from brainsieve.exceptions import DimensionError
 from brainsieve.image.headers import narrowed
@@ -50,15 +51,19 @@ def read_mask(img: Any, name: str = "mask_img") -> tuple[NDArray[np.bool_], Voxe
         If no voxel is in.
     """
     values, grid = read_volumes(img, name)
+    return inside_of(values, grid, name), grid
+
+
+def inside_of(values: NDArray, domain: Domain, name: str, point: str = "voxel") -> NDArray[np.bool_]:
+    """The mask (n_points,) that values (n_volumes, n_points) are; raises as `read_mask`."""
     finite = np.isfinite(values)
     if not finite.all():
-        warn(
-            f"{name}: {int((~finite).any(axis=0).sum())} voxels are NaN or infinite; they are outside the mask.",
-        )
+        n_bad = int((~finite).any(axis=0).sum())
+        warn(f"{name}: {n_bad} {plural_of(point)} are NaN or infinite; they are outside the mask.")
     mask = (finite & (values != 0)).all(axis=0)
     if not mask.any():
-        raise ValueError(f"{name} is empty: no voxel of {grid.describe()} is finite and other than 0.")
-    return mask, grid
+        raise ValueError(f"{name} is empty: no {point} of {domain.describe()} is finite and other than 0.")
+    return mask
 
 
 def image(values: NDArray, grid: VoxelGrid, header: Any = None, t_r: float | None = None) -> Nifti1Image:

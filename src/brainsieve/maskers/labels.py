@@ -15,7 +15,7 @@ from brainsieve.image import load_img
 from brainsieve.maskers.declared import keep_parameters
 from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import FrozenMasker, fitted
-from brainsieve.maskers.fitted import FittedMasker, refuse_other_grid
+from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.grid import read_volume
 from brainsieve.maskers.output import of_regions
 from brainsieve.maskers.volumes import VolumeMasker
@@ -140,17 +140,13 @@ class NiftiLabelsMasker(LabelAttributes, VolumeMasker):
     # -- fit -------------------------------------------------------------------------------------------
 
     def _compiled(self, imgs: Any) -> FittedMasker:
-        if self.labels_img is None:
-            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
+        self._refuse_none("labels_img", "a label image")
         values, grid = read_volume(self.labels_img, "labels_img")
         values = checked_ids(values, self.background_label)
         mask = self._given_mask()
         brings_images = self.resampling_target == "labels"
         images = grid if imgs is None or brings_images else self._grid_of(imgs)
-        if self.resampling_target is None:
-            for name, other in (("imgs", images), ("mask_img", None if mask is None else mask.domain)):
-                if other is not None and other != grid:
-                    refuse_other_grid(name, other, "labels_img", grid)
+        self._refuse_other_grids("labels_img", grid, images, mask)
         atlas = Labels.of_values(
             values,
             grid,

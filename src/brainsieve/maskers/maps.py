@@ -11,7 +11,7 @@ from brainsieve.engine.domain import VoxelGrid
 from brainsieve.image import load_img
 from brainsieve.maskers.declared import MAPS_STRATEGY, choosing, keep_parameters
 from brainsieve.maskers.documented import documented
-from brainsieve.maskers.fitted import FittedMasker, refuse_other_grid
+from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.maskers.grid import image
 from brainsieve.maskers.output import of_maps
 from brainsieve.maskers.volumes import VolumeMasker
@@ -93,8 +93,7 @@ class NiftiMapsMasker(VolumeMasker):
     # -- fit -------------------------------------------------------------------------------------------
 
     def _compiled(self, imgs: Any) -> FittedMasker:
-        if self.maps_img is None:
-            raise ValueError(f"maps_img is None; {type(self).__name__} needs maps to fit.")
+        self._refuse_none("maps_img", "maps")
         if self.resampling_target == "mask" and self.mask_img is None:
             raise ValueError("resampling_target='mask' needs mask_img, which is None.")
         mask = self._given_mask()
@@ -105,10 +104,7 @@ class NiftiMapsMasker(VolumeMasker):
             home = mask.domain
         elif imgs is not None and self.resampling_target != "maps":
             home = self._grid_of(imgs)
-        if self.resampling_target is None:
-            for name, other in (("imgs", home), ("mask_img", None if mask is None else mask.domain)):
-                if other is not None and other != grid:
-                    refuse_other_grid(name, other, "maps_img", grid)
+        self._refuse_other_grids("maps_img", grid, home, mask)
         self.maps_img_ = self._image_at(home, atlas)
         target = home if self.resampling_target in ("maps", "mask") else None
         one_grid = "maps_img" if self.resampling_target is None else None

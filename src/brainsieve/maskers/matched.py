@@ -21,6 +21,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.exceptions import DimensionError
 from brainsieve.logs import warn
 from brainsieve.maskers.estimator import FrozenMasker
+from brainsieve.maskers.grid import inside_of
 
 
 class MatchedMasker(FrozenMasker):
@@ -42,16 +43,7 @@ class MatchedMasker(FrozenMasker):
     def _mask_values(self) -> tuple[NDArray[np.bool_], Domain]:
         """Points of `mask_img`: finite and not 0."""
         values, domain = self._one_map(self.mask_img, "mask_img")
-        finite = np.isfinite(values)
-        if not finite.all():
-            warn(
-                f"mask_img: {int((~finite).sum())} {plural_of(self._point)} are NaN or infinite; "
-                "they are outside the mask."
-            )
-        mask = finite & (values != 0)
-        if not mask.any():
-            raise ValueError(f"mask_img is empty: no {self._point} is finite and other than 0.")
-        return mask, domain
+        return inside_of(values[None], domain, "mask_img", self._point), domain
 
     def _mask_on(self, domain: Domain) -> Mask | None:
         """`mask_img` on the domain of the atlas; None where there is none."""
@@ -85,11 +77,7 @@ class MatchedMasker(FrozenMasker):
 
     def _computed_mask(self, imgs: Any) -> tuple[NDArray[np.bool_], Domain]:
         """Points that are finite in every sample of every image."""
-        if imgs is None:
-            raise ValueError(
-                "Neither mask_img nor images to compute a mask from were given: construct the masker with "
-                "mask_img, or call fit(imgs)."
-            )
+        self._refuse_no_images(imgs)
         mask, domain = None, None
         for img in self._each_image(imgs):
             source = self._open(img)
@@ -113,13 +101,6 @@ class MatchedMasker(FrozenMasker):
 
     def _each_image(self, imgs: Any) -> Iterable[Any]:
         return [imgs]
-
-    def _warn_of_images_beside_mask(self, imgs: Any) -> None:
-        if imgs is not None and not hasattr(self, "_in_fit_transform"):
-            warn(
-                "fit was given images beside mask_img; no mask is computed from them, mask_img is used.",
-                RuntimeWarning,
-            )
 
 
 def finite_points(source: Source) -> NDArray[np.bool_]:

@@ -87,11 +87,7 @@ class NiftiMasker(VolumeMasker):
         if self.mask_img is None:
             mask, grid = self._computed_mask(imgs)
         else:
-            if imgs is not None and not hasattr(self, "_in_fit_transform"):
-                warn(
-                    "fit was given images beside mask_img; no mask is computed from them, mask_img is used.",
-                    RuntimeWarning,
-                )
+            self._warn_of_images_beside_mask(imgs)
             mask, grid = read_mask(self.mask_img)
         target = self._target_grid(mask, grid)
         if target is not None and target != grid:
@@ -125,11 +121,7 @@ class NiftiMasker(VolumeMasker):
         return VoxelGrid(resampled.shape[:3], resampled.affine)
 
     def _computed_mask(self, imgs: Any) -> tuple[NDArray[np.bool_], VoxelGrid]:
-        if imgs is None:
-            raise ValueError(
-                "Neither mask_img nor images to compute a mask from were given: "
-                "construct the masker with mask_img, or call fit(imgs)."
-            )
+        self._refuse_no_images(imgs)
         if not isinstance(imgs, Iterator):
             self._open(first_image(imgs))  # surfaces have masks too, which are none of volumes
         compute, fixed = self._mask_function()

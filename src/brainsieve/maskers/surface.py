@@ -261,8 +261,7 @@ class SurfaceLabelsMasker(LabelAttributes, SurfaceContract):
         keep_parameters(self, locals())
 
     def _compiled(self, imgs: Any) -> FittedMasker:
-        if self.labels_img is None:
-            raise ValueError(f"labels_img is None; {type(self).__name__} needs a label image to fit.")
+        self._refuse_none("labels_img", "a label image")
         values, domain = self._one_map(self.labels_img, "labels_img")
         table = joined_tables(label_tables_of(self.labels_img))
         values, background = own_background(values, table, self.background_label)
@@ -327,8 +326,7 @@ class SurfaceMapsMasker(SurfaceContract):
         keep_parameters(self, locals())
 
     def _compiled(self, imgs: Any) -> FittedMasker:
-        if self.maps_img is None:
-            raise ValueError(f"maps_img is None; {type(self).__name__} needs maps to fit.")
+        self._refuse_none("maps_img", "maps")
         source = self._open_one(self.maps_img, "maps_img")
         atlas = self._maps_of(source)
         self._refuse_other_images(imgs, source.domain, "maps_img")

@@ -19,6 +19,7 @@ from brainsieve.maskers.base import BaseMasker, as_images
 from brainsieve.maskers.declared import VOLUMES
 from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import FrozenMasker
+from brainsieve.maskers.fitted import refuse_other_grid
 from brainsieve.maskers.grid import image, read_mask
 from brainsieve.maskers.kinds import ImageKind
 
@@ -104,6 +105,14 @@ class VolumeMasker(FrozenMasker, BaseMasker):
             return None
         inside, grid = read_mask(self.mask_img)
         return Mask(grid, inside)
+
+    def _refuse_other_grids(self, name: str, grid: VoxelGrid, images: Domain, mask: Mask | None) -> None:
+        """What `resampling_target=None` asks of the grids that `fit` is given; `name` is what `grid` is of."""
+        if self.resampling_target is not None:
+            return
+        for other_name, other in (("imgs", images), ("mask_img", None if mask is None else mask.domain)):
+            if other is not None and other != grid:
+                refuse_other_grid(other_name, other, name, grid)
 
     def _grid_of(self, imgs: Any) -> VoxelGrid:
         """The grid of the images that `fit` was given."""

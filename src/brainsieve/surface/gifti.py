@@ -291,8 +291,16 @@ def _in_native_order(raw: bytes, dtype: np.dtype, endian: str | None, where: str
 def _label(element: Any) -> Row:
     # Files before version 1.0 call the key Index.
     key = int(element.get("Key", element.get("Index", "")))
-    parts = (float(element.get(part, "0")) for part in ("Red", "Green", "Blue"))
-    return key, element.text or "", "".join(f"{round(255 * min(max(part, 0.0), 1.0)):02X}" for part in parts)
+    return (
+        key,
+        element.text or "",
+        hex_of([float(element.get(part, "0")) for part in ("Red", "Green", "Blue")]),
+    )
+
+
+def hex_of(colour: Sequence[float]) -> str:
+    """RRGGBB of parts from 0 to 1; what is beyond, and any alpha, is cut off."""
+    return "".join(f"{round(255 * min(max(part, 0.0), 1.0)):02X}" for part in colour[:3])
 
 
 # -- writing -------------------------------------------------------------------------------------------

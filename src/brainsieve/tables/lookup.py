@@ -81,14 +81,10 @@ def read_lut(lut: Any) -> pd.DataFrame:
         table, what = _renamed(as_pandas(lut).copy(), "lut"), "lut"
     else:
         raise TypeError(f"lut must be a data frame or a path; {type(lut).__name__} was given.")
-    names = table["name"]
     return table.assign(
         index=whole_ids(_ids(table["index"], what), what),
         # A data frame may hold numbers for names, or nothing.
-        name=[
-            name if isinstance(name, str) else "" if name is None or name != name else str(name)
-            for name in names
-        ],
+        name=[_text(name) for name in table["name"]],
     )
 
 
