@@ -39,6 +39,7 @@ def memory_for(memory: str | os.PathLike | Memory | None, verbose: int) -> Memor
         raise ValueError(f"memory={str(memory)!r}: the cache folder cannot be made: {error}.") from None
     if not os.access(folder, os.W_OK):
         raise ValueError(f"memory={str(memory)!r}: the cache folder cannot be written to.")
+    # joblib tells of every call from 1 on; ours tells the steps by then.
     return Memory(folder, verbose=max(0, int(verbose) - 1))
 
 
@@ -57,6 +58,7 @@ def cached(memory: Memory | None, level: int, key: Callable[[], str], compute: C
         with collected_warnings() as said:
             return compute(), said
 
+    # joblib keys by the arguments of a function; the digest is the one argument that counts.
     value, said = memory.cache(_value_and_warnings, ignore=["compute"])(key(), told)
     if not is_new:
         # What the first call warned of holds for this one: a region lost is lost from the cache as well.
@@ -142,8 +144,10 @@ def _feed(hasher: Any, part: Any) -> None:
         plain = np.ascontiguousarray(part)
         hasher.update(plain.data if plain.dtype.kind in "biufc" else plain.tobytes())
     elif isinstance(part, dict):
+        # In any order the same options are the same.
         _feed(hasher, sorted(part.items(), key=lambda item: str(item[0])))
     elif isinstance(part, list | tuple | np.ndarray):
+        # The length: [[1], [2]] and [[1, 2]] are fed the same items.
         hasher.update(f"[{len(part)}".encode())
         for item in part:
             _feed(hasher, item)

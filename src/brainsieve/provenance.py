@@ -62,6 +62,7 @@ def our_record(path: str | os.PathLike) -> dict[str, Any] | None:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
+    # Any JSON may lie there; only ours tells which version of the package wrote it.
     made_by = record.get("versions") if isinstance(record, dict) else None
     return record if isinstance(made_by, dict) and "brainsieve" in made_by else None
 

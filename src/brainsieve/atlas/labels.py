@@ -191,6 +191,7 @@ class PlacedLabels(Placed):
 
         Ids that are whole numbers but for rounding (7002.9999) are rounded.
         """
+        # float64 holds no int64 beyond 2**53: integers stay as they are.
         whole = np.round(
             np.asarray([background, *ids.tolist()], dtype=np.float64 if ids.dtype.kind == "f" else None)
         )

@@ -116,6 +116,7 @@ class Maps(Atlas):
             return self.weights
         if isinstance(self.domain, VoxelGrid) and isinstance(domain, VoxelGrid):
             move = resample(self.domain, domain, "linear")
+            # A map at a time: all of them dense on a fine grid may take gigabytes.
             rows = [
                 sparse.csr_array(move.forward(self.weights[[i]].toarray()).astype(self.weights.dtype))
                 for i in range(self.n_features)
@@ -137,6 +138,7 @@ class Maps(Atlas):
             weights = sparse.csr_array(weights @ sparse.diags_array(inside))
             weights.eliminate_zeros()
         empty = np.diff(weights.indptr) == 0
+        # A map of zeros has nothing to lose: its signal is 0 everywhere.
         lost = np.flatnonzero(empty & (np.diff(self.weights.indptr) > 0))
         return PlacedMaps(domain, weights, lost, fill_of(lost, self.masked_out))
 
@@ -217,6 +219,7 @@ def _weights_of(source: Source, point: str) -> tuple[sparse.csr_array, int]:
 
 
 def _without_weight_in(weights: sparse.csr_array, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    # Weights of both signs may sum to 0 where there are some.
     sizes = abs(weights)
     return np.asarray((sizes @ inside.astype(np.float64) == 0) & (sizes.sum(axis=1) > 0))
 
@@ -238,6 +241,7 @@ def _mean_weights(weights: sparse.csr_array) -> sparse.csr_array:
     """Rows that sum to 1."""
     totals = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
     sizes = np.asarray(abs(weights).sum(axis=1), dtype=np.float64).ravel()
+    # Relative to their size: sums of float32 weights that cancel leave rounding behind.
     cancel = np.flatnonzero((np.abs(totals) <= 1e-9 * sizes) & (sizes > 0))
     if len(cancel):
         raise ValueError(

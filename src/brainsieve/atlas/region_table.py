@@ -69,6 +69,7 @@ def region_table(
         names = [str(i) for i in ids.tolist()] if labels is None else _checked_labels(labels, ids)
         table = pd.DataFrame({"index": ids, "name": names})
     if has_background and not (table["index"] == background_label).any():
+        # In the dtype of the ids: beside a Python number pandas would make a column of objects.
         background = {"index": [ids.dtype.type(background_label)], "name": [BACKGROUND]}
         if "color" in table.columns:
             background["color"] = ["FFFFFF"]

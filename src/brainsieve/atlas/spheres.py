@@ -68,6 +68,7 @@ class Spheres(Atlas):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         assert isinstance(domain, VoxelGrid)
         found = np.asarray(self.on(domain).members @ has_data.astype(np.float64)).ravel()
+        # On the whole lattice: a sphere that the image cuts is covered in part only.
         sizes = [sphere_size(domain, *sphere) for sphere in zip(self.centres, self.radii, strict=True)]
         return np.array(sizes, dtype=np.float64), found
 
@@ -115,6 +116,7 @@ class PlacedSpheres(Placed):
 
     def back(self, signals: NDArray, dtype: Any) -> NDArray:
         n_spheres = np.asarray(self.members.sum(axis=0)).ravel()
+        # At least 1: voxels of no sphere are 0, and not 0 / 0.
         return (np.asarray(signals @ self.members) / np.maximum(n_spheres, 1)).astype(dtype)
 
     def refuse_overlap(self, point: str = "voxel") -> None:

@@ -65,6 +65,7 @@ def run_extract(arguments: argparse.Namespace) -> int:
     console = Console(arguments.quiet)
     outputs = outputs_of(arguments, jobs, labels)
     check_files(arguments, jobs)
+    # All is checked before the first run is read: a mistake in the last name is told at once.
     with ThreadPoolExecutor(1, "brainsieve-checksum") as pool:
         for job, row in zip(jobs, outputs, strict=True):
             with console.showing_warnings():

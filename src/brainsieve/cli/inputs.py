@@ -17,6 +17,7 @@ from brainsieve.exceptions import MissingFileError
 from brainsieve.maskers.choosing import pair_of, surface_files
 from brainsieve.provenance import file_record
 
+# The first that fits is cut off: long ones stand before those that they end in.
 IMAGE_SUFFIXES = tuple(
     f".{kind}.{form}" for form in ("nii", "gii") for kind in ("dtseries", "dscalar", "dlabel", "ptseries")
 ) + (

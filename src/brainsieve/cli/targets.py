@@ -257,6 +257,7 @@ def _voxels_target(
         raise TypeError("--voxels is for volumes and CIFTI files; SurfaceMasker does it in Python.")
     if arguments.mask is None:
         assert isinstance(source.domain, VoxelGrid)
+        # Without a mask the image comes back as it is, and not within a mask that is computed of it.
         everywhere = np.ones(source.domain.shape, np.uint8)
         parameters["mask_img"] = nib.Nifti1Image(everywhere, source.domain.affine)
     return Target(wanted, NiftiMasker(**parameters).fit(), [])

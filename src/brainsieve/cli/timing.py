@@ -96,6 +96,7 @@ def _checked_option(t_r: float, header: float | None, sidecar: float | None, nam
             warn(f"--t-r {t_r:g} is in seconds; no scan has {t_r:g} s between volumes.")
         return t_r
     if not _agree(t_r, known):
+        # What is wrong by a unit is meant otherwise, however plausible it looks as seconds.
         for factor, unit in ((1e3, "milliseconds"), (1e6, "microseconds")):
             if _agree(t_r, known * factor):
                 raise ValueError(

@@ -244,6 +244,7 @@ class MaskerContract(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         tags = super().__sklearn_tags__()
         tags.estimator_type = "masker"
         tags.input_tags = MaskerInputTags(allow_nan=True)
+        # What scikit-learn validates are arrays; images are checked by the masker's own kind.
         tags.no_validation = True
         return tags
 

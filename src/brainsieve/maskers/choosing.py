@@ -31,7 +31,7 @@ from brainsieve.surface.opening import is_surface_image, open_surface
 SURFACE_SUFFIXES = (".gii", ".gii.gz", ".annot")
 # Volumes by their name, values at vertices by their shape: FreeSurfer's overlays.
 OVERLAY_SUFFIXES = (".mgz", ".mgh")
-# How names tell the hemispheres, left first.
+# How names tell the hemispheres, left first; the surest first: "left" may be of a hand.
 SIDES = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."), ("_L.", "_R."), ("left", "right"))
 
 WHAT_WORKS = {

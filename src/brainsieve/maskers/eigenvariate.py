@@ -103,6 +103,7 @@ def first_eigenvariate(voxels: NDArray) -> NDArray[np.float64]:
     """
     centred = voxels - voxels.mean(axis=0)
     n_samples, n_voxels = centred.shape
+    # The two Gram matrices have the same eigenvalues: the smaller one costs least.
     if n_samples <= n_voxels:
         series = _largest_eigenvector(centred @ centred.T)
         weights = centred.T @ series
@@ -110,6 +111,7 @@ def first_eigenvariate(voxels: NDArray) -> NDArray[np.float64]:
         weights = _largest_eigenvector(centred.T @ centred)
         series = centred @ weights
     norm = np.linalg.norm(series)
+    # The first singular value, by the side that was not solved for.
     total = np.linalg.norm(centred @ (weights / (np.linalg.norm(weights) or 1.0)))
     if norm == 0 or total == 0:
         return np.zeros(n_samples)

@@ -375,6 +375,7 @@ class FrozenMasker(MaskerContract):
         domain = img_or_grid if isinstance(img_or_grid, Domain) else self._open(img_or_grid).domain
         recipe = frozen.recipe(domain)
         if recipe.eigen is not None or not recipe.space.is_linear:
+            # An eigenvariate's place in space is that of a mean, which is linear, and is not what it gives.
             raise TypeError(f"{type(self).__name__} with these parameters is not linear; it has no matrix.")
         return MaskerOperator(recipe.space)
 

@@ -146,12 +146,14 @@ class FittedMasker:
     @property
     def space_key(self) -> str:
         """What tells its operators from those of others; maskers that only clean otherwise share them."""
+        # `one_grid` changes no operator, but refuses images for which others have one already.
         places = [None if d is None else d.fingerprint for d in (self.home, self.target)]
         return digest(self.atlas.key, self.kind.key, places, self.in_space, self.one_grid)
 
     @property
     def key(self) -> str:
         """What tells its signals from those of others."""
+        # The version: a cache on disk outlives the program that computed what is in it.
         return digest(__version__, self.space_key, self.in_time, self.natural_dtype.__qualname__)
 
     # -- parameters ------------------------------------------------------------------------------------
@@ -277,6 +279,7 @@ class FittedMasker:
             If all are.
         """
         lost, fill = placed.lost, placed.fill
+        # Columns that a mask took and that were to be kept hold 0: no sign of images and atlas being apart.
         is_outside = len(lost) == self.n_features and bool(np.isnan(fill).any())
         if domain != place:
             # The atlas is whole on its own grid; it is the image that may end before it.
@@ -300,6 +303,8 @@ class FittedMasker:
         self, placed: Placed, move: list[SpatialOperator], smooth: list[SpatialOperator]
     ) -> SpatialOperator:
         last = placed.operator(self.in_space.strategy, folded=bool(move or smooth))
+        # What is not linear sees voxels, which are clipped as they are where voxels are the result: an overshoot of
+        # the spline is no maximum.
         if move and not last.is_linear:
             return Clipped.between(move[0], [*smooth, last])
         return fold([*move, *smooth, last]) if move or smooth else last

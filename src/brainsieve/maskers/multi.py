@@ -104,6 +104,7 @@ class ManyImages(MaskerContract):
         )
 
     def _inverse(self, signals: Any) -> Any:
+        # A list of numbers is one sample, as for the masker of one run.
         if isinstance(signals, list | tuple) and len(signals) and np.ndim(signals[0]) >= 1:
             return [super(ManyImages, self)._inverse(each) for each in signals]
         return super()._inverse(signals)

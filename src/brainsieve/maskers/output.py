@@ -31,6 +31,7 @@ def of_regions(source: Source, atlas: Atlas) -> np.dtype:
 
 def of_spheres(source: Source, atlas: Atlas) -> np.dtype:
     """float32 for floats and unscaled integers of at most 32 bits."""
+    # Scaled integers are computed in float64, whatever their width.
     narrow = source.dtype.itemsize <= 4 and not (source.is_scaled and source.dtype.kind != "f")
     return np.dtype(np.float32 if narrow else np.float64)
 

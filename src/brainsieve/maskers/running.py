@@ -150,6 +150,7 @@ class _Run:
 
     def finished(self, answer: Extracted) -> NDArray:
         """Warn of what was lost or replaced, fill the columns without a point here, and cast."""
+        # Lazy: a masker of voxels has some hundred thousand, and messages name a few.
         names = self.fitted.names
         warn_of_lost(self.recipe, self.source.name, self.fitted.column, names)
         if answer.n_nonfinite is not None:
@@ -221,6 +222,7 @@ def warn_of_nonfinite(
     space = recipe.touched_by or recipe.space
     if not space.is_linear or answer.n_nonfinite is None:
         return
+    # Shares of samples, by the operator itself: as much of a column as its weights of the points say.
     bad = space.forward((answer.n_nonfinite / answer.n_read)[None].astype(np.float64))[0]
     if recipe.voxelwise:
         n_points = int((bad > 0).sum())
@@ -254,6 +256,7 @@ def _blank_uncovered(
     """Put NaN into the columns that an image covers less than `min_coverage` asks."""
     expected, found = coverage
     with np.errstate(invalid="ignore", divide="ignore"):
+        # A column that expects nothing is 0 / 0, hence covered by nothing: the negation takes it too.
         poor = np.flatnonzero(~(found / expected >= least))
     if not len(poor):
         return

@@ -245,6 +245,7 @@ def _binary(element: Any, encoding: str, n_bytes: int, where: str, path: str) ->
             )
         # 32: zlib's header, which the specification means, or that of gzip, which some programs write.
         decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
+        # One byte more than promised shows that there are more, and no bomb of zeros is unpacked.
         found = decoder.decompress(raw, n_bytes + 1)
         if len(found) <= n_bytes and not decoder.eof:
             # Nothing more may come but the checksum.

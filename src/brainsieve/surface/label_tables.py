@@ -155,6 +155,7 @@ def own_background(
             f"labels_img: its table has no row for {len(strange)} of its keys ({listed}); "
             "they are left out, as background."
         )
+    # The background may be -1, which unsigned keys do not have.
     if values.dtype.kind == "u":
         values = values.astype(np.int64)
     return np.where(outside, values.dtype.type(background), values), background

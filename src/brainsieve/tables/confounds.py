@@ -130,6 +130,7 @@ def _numbers(table: pd.DataFrame, what: str) -> _Part:
             f"{what}: column {table.columns[column]!r} holds no number in row {row}: {cell!r}. "
             f"Leave the column out, or clean it.{hint}"
         )
+    # pandas' own types of numbers have a missing value that is no NaN.
     values = converted.to_numpy(dtype=np.float64, na_value=np.nan)
     return _Part(values, [str(column) for column in table.columns], what)
 

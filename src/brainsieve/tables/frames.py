@@ -34,6 +34,7 @@ def as_pandas(table: Any) -> pd.DataFrame:
         frame = frame.collect()
     if isinstance(frame, nw.Series):
         frame = frame.to_frame()
+    # Column by column: narwhals' own way to pandas needs pyarrow for polars.
     return pd.DataFrame({column: frame[column].to_numpy() for column in frame.columns})
 
 

@@ -124,6 +124,7 @@ def _text_of(path: str) -> str:
     for start, what in OTHER_FILES:
         if raw.startswith(start):
             raise ValueError(f"{path!r} is no text table but {what}.")
+    # A byte order mark: "Unicode text" of spreadsheets under Windows.
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = raw.decode("utf-16")
     else:

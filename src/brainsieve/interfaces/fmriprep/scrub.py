@@ -36,6 +36,7 @@ def motion_outliers(
     -------
     outliers : bool array of shape (n_samples,)
     """
+    # Comparisons with NaN are False, which is what is meant of the first volume.
     with np.errstate(invalid="ignore"):
         return (displacement > fd_threshold) | (std_dvars > std_dvars_threshold)
 
