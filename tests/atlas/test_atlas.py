@@ -290,3 +290,29 @@ def test_keys_tell_what_numbers_depend_on():
         Spheres(np.zeros((1, 3)), np.ones(1)).key,
     }
     assert len(keys) == 12
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_columns_of_points_keep_their_order_where_an_image_counts_the_other_way(lost):
+    """An image whose axes run backwards, and one whose structures come in another order."""
+    affine = OWN.affine.copy()
+    affine[0] = [-2.0, 0, 0, 2.0 * (4 - lost)]
+    flipped = VoxelGrid((5, 4, 3), affine)
+    inside = np.random.default_rng(0).random(60) > 0.5
+    one, other = gray([1, 3, 5], [0, 2]), gray([1, 3, 5], [0, 2])
+    turned = Grayordinates(one.models[::-1], None)
+    if lost:
+        turned = Grayordinates((one.models[1], SurfaceModel(CORTEX_LEFT, np.array([3, 5]), 10)), None)
+    for own, there, mask in (
+        (OWN, flipped, inside),
+        (other, turned, np.array([True, False, True, True, True])),
+    ):
+        values = np.arange(own.n_points, dtype=float) + 1
+        order = Points(own, mask).on(own).operator().forward(values[None])[0]
+        seen = moved(values, own, there, outside=0)
+        placed = Points(own, mask).on(there)
+        here = placed.operator().forward(seen[None])[0]
+        kept = np.setdiff1d(np.arange(len(order)), placed.lost)
+        assert len(placed.lost) > 0 if lost else len(placed.lost) == 0
+        assert_array_equal(here[kept], order[kept])
+        assert_array_equal(placed.back(order, np.float64)[seen == 0], 0)

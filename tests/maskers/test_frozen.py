@@ -319,6 +319,15 @@ def test_a_digest_tells_dtypes_and_shapes_apart():
     assert digest(["ab", "c"]) != digest(["a", "bc"])
 
 
+def test_a_digest_tells_how_things_are_nested():
+    """Fed one after the other, these lists would be the same items."""
+    nested = [[[1], [2]], [[1, 2]], [[], [1, 2]], [[1, 2], []], [1, [2]], [[1], 2], [1, 2], (1, (2,), ())]
+    nested += [{"a": [1], "b": [2]}, {"a": [1, "b", 2]}, [[[1]], 2], ["1", 2], [1.0, 2], [True, 2], [None, 2]]
+    assert len({digest(each) for each in nested}) == len(nested)
+    assert digest([1, (2,)]) == digest((1, [2]))
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+
+
 def test_array_likes_are_told_apart_by_their_contents():
     long = np.zeros(5000)
     other = long.copy()

@@ -442,3 +442,12 @@ def test_morphometry_with_more_than_it_promises_is_an_error(tmp_path):
     (tmp_path / "lh.curv").write_bytes(raw)
     with pytest.raises(CorruptImageError, match=r"lh.curv has 4 bytes more than its 8 values"):
         load_surf_data(tmp_path / "lh.curv")
+
+
+def test_a_black_entry_of_an_annotation_takes_no_vertex(tmp_path):
+    """0 is what FreeSurfer writes for a vertex without a label, also where the table has a black one."""
+    path = str(tmp_path / "lh.x.annot")
+    table = np.array([[0, 0, 0, 0], [10, 20, 30, 0], [200, 100, 250, 0]])
+    nib.freesurfer.write_annot(path, np.array([0, 1, 2, 0, 2]), table, ["black", "a", "b"], fill_ctab=True)
+    assert load_surf_data(path).tolist() == [-1, 1, 2, -1, 2]
+    assert read_label_table(path)["name"].tolist() == ["black", "a", "b"]

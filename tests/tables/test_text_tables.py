@@ -248,3 +248,11 @@ def test_numbers_are_those_that_pandas_reads(tmp_path):
     expected = pd.read_csv(io.StringIO(text), sep="\t")
     assert_allclose(read_table(written(tmp_path, text)), expected, rtol=1e-15)
     assert_array_equal(read_table(written(tmp_path, text)), frame)
+
+
+def test_whole_numbers_are_integers_as_long_as_they_are_exact(tmp_path):
+    """Beyond 2**53 a float is not the number that is written: it stays a float, which promises less."""
+    (tmp_path / "t.tsv").write_text("exact\tlong\n999999999999999\t9007199254740993\n-7\t1\n")
+    table = read_table(tmp_path / "t.tsv")
+    assert table["exact"].tolist() == [999999999999999, -7]
+    assert [table[name].dtype.kind for name in table] == ["i", "f"]

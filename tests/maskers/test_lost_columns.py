@@ -1,0 +1,141 @@
+"""Columns that are lost, covered or masked, together with caches, streams, censored volumes and other grids."""
+
+from __future__ import annotations
+
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from peer import quietly, run_image
+
+from brainsieve.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker
+
+AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
+SHAPE = (6, 5, 4)
+
+
+@pytest.fixture
+def img(rng):
+    return nib.Nifti1Image(rng.normal(100, 5, (*SHAPE, 12)).astype(np.float32), AFFINE)
+
+
+def slabs():
+    """Regions 1 to 6, a slab of the first axis each."""
+    return np.broadcast_to(np.arange(1, 7, dtype=np.int16)[:, None, None], SHAPE).copy()
+
+
+def image(values):
+    return nib.Nifti1Image(values, AFFINE)
+
+
+def test_a_plan_of_a_masker_that_resamples_is_not_that_of_one_that_refuses(img):
+    coarse = nib.Nifti1Image(np.ones((3, 3, 2, 4), np.float32), np.diag([6.0, 6.0, 6.0, 1.0]))
+    willing = NiftiLabelsMasker(image(slabs())).fit()
+    strict = NiftiLabelsMasker(image(slabs()), resampling_target=None).fit()
+    assert quietly(willing.transform, coarse).shape == (4, 6)
+    with pytest.raises(ValueError, match="resampling_target is None"):
+        strict.transform(coarse)
+
+
+def test_high_variance_confounds_are_cached_for_each_division_into_runs(rng, tmp_path):
+    """A sample mask for each run counts from the start of its run: other runs keep other samples."""
+    img = run_image(rng)
+    n = img.shape[3]
+    mask = nib.Nifti1Image(np.ones(img.shape[:3], np.uint8), img.affine)
+    masks = [np.arange(2, 12), np.arange(1, 12)]
+    divided = {first: np.repeat([0, 1], [first, n - first]) for first in (n // 2, n // 2 - 8)}
+    cached = NiftiMasker(mask, high_variance_confounds=True, memory=str(tmp_path / "c")).fit()
+    seen = []
+    for runs in divided.values():
+        cached.set_params(runs=runs)
+        seen.append(cached.transform(img, sample_mask=masks))
+        fresh = NiftiMasker(mask, high_variance_confounds=True, runs=runs).fit()
+        assert_array_equal(seen[-1], fresh.transform(img, sample_mask=masks))
+    assert not np.allclose(*seen)
+
+
+@pytest.mark.parametrize("strategy", ["mean", "eigenvariate", "median"])
+def test_a_region_that_only_a_censored_volume_covers_is_not_covered(strategy, img):
+    data = img.get_fdata(dtype=np.float32)
+    data[1, ..., 1:] = 0  # region 2 has data in volume 0 alone
+    masker = NiftiLabelsMasker(image(slabs()), strategy=strategy, min_coverage=0.5).fit()
+    with pytest.warns(UserWarning, match=r"'2' \(0%\)"):
+        signals = masker.transform(image(data), sample_mask=np.arange(1, 12))
+    assert np.isnan(signals).all(axis=0).tolist() == [False, True, False, False, False, False]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not np.isnan(masker.transform(image(data))).any()
+    covered = masker.coverage(image(data), sample_mask=np.arange(1, 12))["found"]
+    assert covered.tolist() == [20, 0, 20, 20, 20, 20]
+
+
+@pytest.mark.parametrize("block", [1, 5, 12])
+def test_a_stream_has_what_transform_has_in_columns_without_a_voxel(block, img):
+    masker = NiftiLabelsMasker(image(slabs())).fit()
+    cut = nib.Nifti1Image(img.get_fdata(dtype=np.float32)[:4], AFFINE)
+    whole = quietly(masker.transform, cut)
+    assert np.isnan(whole).all(axis=0).tolist() == [False] * 4 + [True] * 2
+    blocks = quietly(lambda: list(masker.iter_transform(cut, block=block)))
+    assert_allclose(np.concatenate(blocks), whole, rtol=1e-6)
+
+
+def test_a_map_of_zeros_is_zero_on_every_grid(img):
+    """It has no weight to lose where an image ends, hence no NaN."""
+    maps = np.stack([np.zeros(SHAPE), slabs() == 2, slabs() == 6], axis=-1).astype(np.float32)
+    fine = nib.Nifti1Image(
+        np.repeat(img.get_fdata(dtype=np.float32), 2, axis=2), np.diag([3.0, 3.0, 1.5, 1.0])
+    )
+    masker = NiftiMapsMasker(image(maps), resampling_target="maps").fit()
+    cut = nib.Nifti1Image(fine.get_fdata(dtype=np.float32)[:3], fine.affine)
+    signals = quietly(masker.transform, cut)
+    assert_array_equal(signals[:, 0], 0)
+    assert np.isfinite(signals[:, 1]).all()
+    assert np.isnan(signals[:, 2]).all()
+
+
+def test_lost_columns_are_named_in_their_order_whoever_took_them(img):
+    mask = (slabs() != 5).astype(np.uint8)
+    labels = image(slabs())
+    masker = quietly(
+        NiftiLabelsMasker(
+            labels, mask_img=image(mask), keep_masked_labels=True, resampling_target="labels"
+        ).fit
+    )
+    # The image begins after the first slab: region 1 is outside, region 5 was taken by the mask.
+    affine = AFFINE.copy()
+    affine[:3, 3] = [6.0, 0.0, 0.0]
+    cut = nib.Nifti1Image(img.get_fdata(dtype=np.float32)[2:], affine)
+    with pytest.warns(UserWarning, match="3 regions have no voxel in this image: '1', '2', '5'.*0 or NaN"):
+        signals = masker.transform(cut)
+    assert np.isnan(signals[:, :2]).all()
+    assert_array_equal(signals[:, 4], 0)
+
+
+def test_weights_of_both_signs_count_by_their_size(img):
+    weights = np.zeros((*SHAPE, 2), np.float32)
+    weights[0, ..., 0], weights[1, ..., 0] = 2.0, -2.0
+    weights[4, ..., 0], weights[3, ..., 1] = 1.0, 1.0
+    inside = (slabs() < 3).astype(np.uint8)
+    data = img.get_fdata(dtype=np.float32)
+    data[1] = 0
+    masker = NiftiMapsMasker(image(weights)).fit()
+    table = masker.coverage(image(data))
+    assert table["expected"].tolist() == [100.0, 20.0]
+    assert table["found"].tolist() == [60.0, 20.0]
+    # Weights that sum to 0 in the mask are weights.
+    with pytest.warns(UserWarning, match="1 maps of maps_img have no weight inside mask_img.*'1'"):
+        masked = NiftiMapsMasker(image(weights), mask_img=image(inside)).fit()
+    assert masked.n_elements_ == 1
+
+
+def test_signals_of_a_class_with_another_natural_dtype_have_a_key_of_their_own(img, tmp_path):
+    class Wide(NiftiLabelsMasker):
+        _natural_dtype = staticmethod(lambda source, atlas: np.dtype(np.float64))
+
+    found = [
+        kind(image(slabs()), memory=str(tmp_path / "c")).fit().transform(img).dtype
+        for kind in (NiftiLabelsMasker, Wide, NiftiLabelsMasker)
+    ]
+    assert found == [np.float32, np.float64, np.float32]
