@@ -15,6 +15,7 @@ _SUBMODULES = (
     "cohort",
     "connectome",
     "datasets",
+    "decoding",
     "exceptions",
     "glm",
     "image",

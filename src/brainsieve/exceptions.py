@@ -14,6 +14,7 @@ __all__ = [
     "MaskWarning",
     "MeshDimensionError",
     "MissingFileError",
+    "NoFeatureError",
     "NoImageError",
     "NotImplementedWarning",
     "ParameterError",
@@ -104,6 +105,10 @@ class MissingFileError(FileNotFoundError, ValueError):
 
 class CorruptImageError(ValueError):
     """A file's contents are not what its header or checksum promises."""
+
+
+class NoFeatureError(ValueError, RuntimeError):
+    """Screening leaves no feature to train on: some of the field's code catches the one, some the other."""
 
 
 class MaskWarning(Shared, UserWarning):
