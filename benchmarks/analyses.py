@@ -95,6 +95,55 @@ def region_extractor(kind: str) -> Case:
     return prepare
 
 
+def decoder(estimator: str, n_classes: int, screening: int | None) -> Case:
+    """400 images of 10 000 voxels, 10 folds."""
+
+    def prepare(package: str, scale: int) -> Callable[[], Any]:
+        images, mask, y = _classes(
+            (25, 20, 20) if scale == 1 else (7, 6, 6), max(40, 400 // scale), n_classes
+        )
+        model = importlib.import_module(f"{package}.decoding").Decoder(
+            estimator,
+            mask=mask,
+            screening_percentile=None,
+            screening_n_features=screening and (screening if scale == 1 else 120),
+        )
+        return lambda: model.fit(images, y)
+
+    return prepare
+
+
+def searchlight(estimator: str) -> Case:
+    """60 images, 125 spheres of 123 voxels."""
+
+    def prepare(package: str, scale: int) -> Callable[[], Any]:
+        import nibabel as nib
+        import numpy as np
+
+        images, mask, y = _classes((15, 15, 15) if scale == 1 else (7, 7, 7), 60, 2)
+        process = np.zeros(mask.shape, np.uint8)
+        process[3:8, 3:8, 3:8] = 1
+        process = process if scale == 1 else np.eye(7, dtype=np.uint8)[..., None] * np.ones(7, np.uint8)
+        light = importlib.import_module(f"{package}.decoding").SearchLight(
+            mask, nib.Nifti1Image(process, mask.affine), radius=9.0, estimator=estimator
+        )
+        return lambda: light.fit(images, y)
+
+    return prepare
+
+
+def _classes(shape: tuple[int, int, int], n: int, n_classes: int) -> tuple[Any, Any, Any]:
+    """Images on a grid of 3 mm, the mask of all voxels, and classes that some of these tell."""
+    import nibabel as nib
+    import numpy as np
+
+    y = np.arange(n) % n_classes
+    data = np.random.default_rng(0).normal(size=(*shape, n)).astype(np.float32)
+    data[1:5, 1:5, 1:5] += 0.3 * y
+    affine = np.diag([3.0, 3, 3, 1])
+    return nib.Nifti1Image(data, affine), nib.Nifti1Image(np.ones(shape, np.uint8), affine), y
+
+
 CASES: dict[str, Case] = {
     "permuted_ols, 1 000 permutations × 50 540 voxels": permutations(1000),
     "the same, TFCE, 40 permutations": permutations(40, tfce=True),
@@ -102,6 +151,10 @@ CASES: dict[str, Case] = {
     "tangent, 100 × (300, 200)": tangent,
     "RegionExtractor, 20 maps of 53 × 63 × 53": region_extractor("local_regions"),
     "the same, connected components": region_extractor("connected_components"),
+    "Decoder, svc, 400 × 10 000": decoder("svc", 2, None),
+    "the same, 4 classes, 2 000 voxels kept": decoder("svc", 4, 2000),
+    "SearchLight, svc, 125 spheres of 123 voxels": searchlight("svc"),
+    "the same, ridge": searchlight("ridge_classifier"),
 }
 
 

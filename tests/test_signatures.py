@@ -90,3 +90,13 @@ def test_estimators_have_the_peers_parameters_and_defaults(name):
     for method in ("fit", "transform", "fit_transform", "inverse_transform"):
         if hasattr(theirs, method):
             assert_starts_like(getattr(ours, method), getattr(theirs, method))
+
+
+@pytest.mark.parametrize("name", ["Decoder", "DecoderRegressor", "SearchLight"])
+def test_decoders_have_the_peers_parameters_and_defaults(name):
+    ours = getattr(importlib.import_module("brainsieve.decoding"), name)
+    theirs = getattr(importlib.import_module("nilearn.decoding"), name)
+    assert_starts_like(ours.__init__, theirs.__init__)
+    for method in ("fit", "predict", "decision_function", "score", "transform"):
+        if hasattr(theirs, method):
+            assert_starts_like(getattr(ours, method), getattr(theirs, method))

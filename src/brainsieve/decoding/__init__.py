@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from brainsieve.decoding.decoder import Decoder, DecoderRegressor
+from brainsieve.decoding.searchlight import SearchLight
 
-__all__ = ["Decoder", "DecoderRegressor"]
+__all__ = ["Decoder", "DecoderRegressor", "SearchLight"]
 
 
 def __dir__() -> list[str]:
