@@ -171,3 +171,58 @@ def test_domains_are_equal_by_parts_and_sizes():
     assert one.spans["right"] == slice(2, 5) and "3 vertices of the right" in one.describe()
     with pytest.raises(ValueError, match="top"):
         SurfaceVertices({"top": 3})
+
+
+@pytest.mark.parametrize("fwhm", [1.0, 3.0, 6.0])
+@pytest.mark.parametrize("part", [3, 4096])
+def test_the_gaussian_of_voxels_is_of_their_distances_and_ends_at_four_standard_deviations(
+    fwhm, part, monkeypatch
+):
+    monkeypatch.setattr("brainsieve.engine.spatial.mesh_smoothing.PART", part)
+    centres = 2.0 * np.argwhere(np.random.default_rng(0).random((6, 6, 6)) > 0.5)
+    sigma = fwhm / np.sqrt(8 * np.log(2))
+    distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
+    expected = np.where(distances <= 4 * sigma, np.exp(-0.5 * (distances / sigma) ** 2), 0)
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert_allclose(volume_gaussian(centres, fwhm).toarray(), expected, atol=1e-12)
+
+
+def test_the_areas_of_vertices_are_those_of_the_faces_around_them():
+    mesh = plane(n=6)
+    corners = mesh.coordinates[mesh.faces]
+    areas = 0.5 * np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    expected = [
+        sum(area for area, face in zip(areas, mesh.faces, strict=True) if v in face) / 3 for v in range(36)
+    ]
+    assert_allclose(mesh.vertex_areas, expected)
+
+
+def test_a_round_of_averaging_takes_each_neighbour_once_at_the_rim_too():
+    mesh = plane(n=5)
+    values = np.random.default_rng(0).normal(size=mesh.n_vertices)
+    for vertex, mixed in enumerate(neighbour_averaging(mesh) @ values):
+        around = {int(v) for face in mesh.faces if vertex in face for v in face} - {vertex}
+        assert_allclose(mixed, 0.5 * values[vertex] + 0.5 * values[sorted(around)].mean())
+
+
+def test_a_part_of_a_mesh_has_the_faces_that_lie_in_it():
+    mesh = plane(n=4)
+    vertices = np.array([5, 0, 1, 4, 9])
+    part = mesh.restricted(vertices)
+    expected = [f for f in mesh.faces.tolist() if set(f) <= set(vertices.tolist())]
+    assert vertices[part.faces].tolist() == expected
+    assert len(expected) >= 2
+    assert_allclose(part.coordinates, mesh.coordinates[vertices])
+
+
+def test_edges_that_are_there_already_are_not_made_a_second_time():
+    """In a flat tetrahedron all pairs of vertices are joined: nothing can be flipped, however obtuse its angles are."""
+    mesh = Mesh(
+        np.array([[0.0, 0, 0], [10, 0, 0], [5, 1, 0], [5, 0.4, 0.3]]),
+        np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]]),
+    )
+    faces, _, areas = delaunay_cotangents(mesh)
+    assert sorted(map(sorted, faces.tolist())) == sorted(map(sorted, mesh.faces.tolist()))
+    assert_allclose(areas.sum(), mesh.vertex_areas.sum())

@@ -97,9 +97,11 @@ def test_variance_of_a_small_spread_on_a_large_mean_is_accurate():
     assert got[0, 0] == pytest.approx(np.var(values), rel=1e-9)
 
 
-def test_variance_of_a_constant_is_zero():
-    constant = np.full((1, 1000), 0.1)
-    assert Reduce.from_codes(np.zeros(1000, int), 1, "standard_deviation").forward(constant)[0, 0] == 0
+@pytest.mark.parametrize("n", [3, 7, 11, 1000])
+@pytest.mark.parametrize("value", [0.1, 1e8 / 3, -7e-9])
+def test_variance_of_a_constant_is_zero(value, n):
+    constant = np.full((1, n), value)
+    assert Reduce.from_codes(np.zeros(n, int), 1, "standard_deviation").forward(constant)[0, 0] == 0
 
 
 def test_no_region_at_all_is_nan():

@@ -73,6 +73,12 @@ def test_a_sphere_that_leaves_the_grid_has_the_size_of_the_whole_one(radius):
     assert len(sphere_points(small, np.array([0.0, 0.0, 0.0]), radius)) < inside or radius == 0
 
 
+def test_a_sphere_between_voxels_has_the_nearest_one():
+    grid, between = VoxelGrid((5, 5, 5), np.eye(4)), np.array([2.4, 2.4, 2.4])
+    assert sphere_size(grid, between, 0.1) == 1
+    assert sphere_points(grid, between, 0.1).tolist() == [2 + 5 * (2 + 5 * 2)]
+
+
 def test_a_sphere_far_outside_has_no_voxel():
     grid = VoxelGrid((4, 4, 4), np.eye(4))
     assert sphere_points(grid, np.array([1e30, 0, 0]), 5.0).tolist() == []
