@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import ndimage, sparse
 
+from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.mesh import Mesh
 from brainsieve.engine.spatial import average, least_squares, plan
 from brainsieve.engine.spatial.average import Average, SparseOperator
@@ -17,7 +18,7 @@ from brainsieve.engine.spatial.mesh_smoothing import n_iterations
 from brainsieve.engine.spatial.operator import Chain, compose
 from brainsieve.engine.spatial.plan import fold
 from brainsieve.engine.spatial.reduce import Reduce
-from brainsieve.engine.spatial.resample import interpolation_rows
+from brainsieve.engine.spatial.resample import interpolation_rows, resample
 from brainsieve.engine.spatial.separable import Separable
 
 
@@ -98,6 +99,22 @@ def test_maps_that_nearly_depend_on_each_other_are_told_apart():
     maps = np.stack([first, first + 1e-5 * rng.normal(size=50)])
     signals = rng.normal(size=(3, 2))
     assert_allclose(LeastSquares.from_maps(maps).forward(signals @ maps), signals, rtol=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-4, 0.01, 0.3])
+@pytest.mark.parametrize("interpolation, order", [("continuous", 3), ("linear", 1)])
+def test_grids_that_are_turned_by_little_are_not_taken_for_parallel(degrees, interpolation, order):
+    angle = np.deg2rad(degrees)
+    turned = np.eye(4)
+    turned[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    turned[:3, 3] = 1.3, 2.1, 1.7
+    source, target = VoxelGrid((9, 8, 7), np.eye(4)), VoxelGrid((5, 5, 4), turned)
+    volume = np.random.default_rng(0).normal(size=source.shape)
+    moved = ndimage.affine_transform(
+        volume, turned[:3, :3], turned[:3, 3], output_shape=target.shape, order=order, mode="constant"
+    )
+    got = resample(source, target, interpolation).forward(source.flatten(volume)[None])
+    assert_allclose(got[0], target.flatten(moved), atol=1e-7)
 
 
 def test_more_regions_than_16_bits_count_are_told_apart():

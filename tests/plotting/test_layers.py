@@ -281,3 +281,10 @@ def test_cortex_and_voxels_share_one_scale_and_one_key():
     # Over black.
     expected = 0.55 * np.array(to_rgb(label_colours(Layer("l", codes, "labels"))[1]))
     assert shown == {(0, 0, 0), tuple(np.round(expected, 3))}
+
+
+def test_slices_of_structures_lie_where_their_voxels_do():
+    (_, volume) = grayordinates().figures(Layer("mask", np.array([0, 0, 0, 1, 1, 1, 1]), "labels"))
+    # Voxels 1 to 2 of a grid of 2 mm, whatever is cut off around them.
+    assert [panel.mm for panel in panels(volume)["z"]] == [2, 4]
+    assert [panel.mm for panel in panels(volume)["y"]] == [2, 4]

@@ -131,6 +131,7 @@ def checked_affine(affine: ArrayLike, name: str = "affine") -> NDArray[np.float6
     scale = np.prod(np.sqrt((matrix[:3, :3] ** 2).sum(axis=0)))
     if scale == 0 or abs(determinant) < 1e-9 * scale:
         raise ValueError(f"{name} is singular: it maps the grid onto a plane, a line or a point:\n{matrix}")
+    # Domains are shared by sources and plans, and caches are keyed by them: nobody may move one.
     matrix.setflags(write=False)
     return matrix
 

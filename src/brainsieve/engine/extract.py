@@ -64,8 +64,10 @@ def extract(
     needed = _needed_samples(source, requests)
     whole_samples = not all(request.space.takes_ranges_of_points for request in requests)
     threads = n_threads or available_cpus()
+    # For the whole pass: idle threads of BLAS spin, and take the processors from the thread that decodes.
     with single_threaded_blas(), ThreadPoolExecutor(threads, "brainsieve-space") as threads_pool:
         pool = threads_pool if threads > 1 else None
+        # One request that needs whole samples has all of them gathered: a second pass would read the file again.
         by_ranges = source.points_first and not whole_samples
         sinks = [make_sink(source, request, by_ranges) for request in requests]
         takers, guard = stacked(sinks), FiniteGuard(source, needed)
@@ -146,6 +148,7 @@ def _streamed_features(
 ) -> Iterator[NDArray]:
     guard, sink = guard or FiniteGuard(source, wanted), make_sink(source, request)
     if request.clip:
+        # By the range of its own block, a feature would change with the size of blocks.
         sink.low, sink.high = value_range(source, wanted)
     with closing(stored_blocks(source, wanted, True, samples_per_block)) as blocks:
         for block in blocks:

@@ -81,6 +81,7 @@ class FiniteGuard:
             if self.n_nonfinite is None:
                 self.n_nonfinite = np.zeros(self._n_points, dtype=np.int64)
             self.n_nonfinite[block.points] += missing
+        # Rounded to the file's dtype: who counts values puts 0 itself in its place (`sinks`).
         filled = np.where(finite, stored, stored.dtype.type(self._zero))
         return FiniteBlock(block.samples, block.points, filled, finite)
 

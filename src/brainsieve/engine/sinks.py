@@ -113,6 +113,7 @@ class Sink:
                 np.clip(tile, self.low - offset, self.high - offset, out=tile)
         time = self.request.time
         if time is not None and not time.is_identity:
+            # The offset goes along, not into the values: what is done to a large mean is done in float64.
             time.apply(self.values, self.offset, precision(self.source), n_threads)
         elif self.offset is not None:
             for columns, offset in self._tiles():
@@ -343,6 +344,7 @@ def make_sink(source: Source, request: Request, by_ranges: bool = False) -> Sink
 
 def stacked(sinks: Sequence[Sink]) -> list[Sink | Stack]:
     """Sinks, those that are plain weighted sums of whole samples put together."""
+    # Not those that hold deviations: each has a first sample of its own, and takes it off before it multiplies.
     plain = [
         sink
         for sink in sinks

@@ -150,9 +150,9 @@ def load_img(img: ImagesLike, wildcards: bool = True, dtype: DTypeLike | str | N
     """
     if is_surface_image(img) and dtype is None:
         return img
-    source, form = opened(img, wildcards=wildcards) if not isinstance(img, SpatialImage) else (None, None)
-    if source is None or form is None:
-        return check_niimg(img, dtype=dtype, wildcards=wildcards)  # type: ignore[arg-type]
+    if isinstance(img, SpatialImage):
+        return check_niimg(img, dtype=dtype)
+    source, form = opened(img, wildcards=wildcards)
     path = getattr(source, "path", None)
     if dtype is None and is_one_image(img) and path is not None and getattr(source, "is_local", False):
         # A file whose name does not fit its content is known to our readers only: its data are read now.

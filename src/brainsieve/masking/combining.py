@@ -80,8 +80,9 @@ def compute_multi_epi_mask(
         target_affine=target_affine,
         target_shape=target_shape,
         exclude_zeros=exclude_zeros,
+        memory=memory,
+        verbose=verbose,
     )
-    options |= dict(memory=memory, verbose=verbose)
     return _common_mask(compute_epi_mask, epi_imgs, options, threshold, connected, n_jobs)
 
 
@@ -131,8 +132,9 @@ def compute_multi_background_mask(
         opening=opening,
         target_affine=target_affine,
         target_shape=target_shape,
+        memory=memory,
+        verbose=verbose,
     )
-    options |= dict(memory=memory, verbose=verbose)
     return _common_mask(compute_background_mask, data_imgs, options, threshold, connected, n_jobs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import nibabel as nib
 import numpy as np
@@ -21,8 +21,6 @@ from brainsieve.image.resampling import opened_volume, resample_to_img
 from brainsieve.image.streaming import mean_img
 from brainsieve.logs import warn
 from brainsieve.typing import MemoryLike, NiimgsLike
-
-MASK_TYPES = ("whole-brain", "gm", "wm")
 
 MaskType: TypeAlias = Literal["whole-brain", "gm", "wm"]
 
@@ -242,7 +240,7 @@ def compute_brain_mask(
     """
     _check_opening(opening, connected)
     a_number_within("threshold", threshold)
-    one_of(*MASK_TYPES)("mask_type", mask_type)
+    one_of(*get_args(MaskType))("mask_type", mask_type)
     options: dict[str, Any] = dict(
         threshold=threshold, connected=connected, opening=opening, mask_type=mask_type
     )

@@ -23,7 +23,7 @@ from brainsieve.engine.source.cifti_header import (
     layout_of_proxy,
     read_cifti_layout,
 )
-from brainsieve.engine.source.header import is_cifti_header, nifti_header, streamed_dtype
+from brainsieve.engine.source.header import CIFTI_KINDS, is_cifti_header, nifti_header, streamed_dtype
 from brainsieve.engine.source.memory import file_of
 from brainsieve.engine.source.streams import (
     fill,
@@ -39,10 +39,6 @@ from brainsieve.exceptions import CorruptImageError
 
 # Read at a time: it stays in the processor's cache until it is summed.
 BUFFER_BYTES = 2**22
-CIFTI_SUFFIXES = tuple(
-    f".{kind}.nii" for kind in ("dtseries", "dscalar", "dlabel", "ptseries", "pscalar", "plabel")
-)
-OTHER_CIFTI_SUFFIXES = (".dconn.nii", ".pconn.nii", ".dpconn.nii", ".pdconn.nii", ".pconnseries.nii")
 
 
 class CiftiSource(Source):
@@ -142,7 +138,7 @@ class CiftiImageSource(CiftiSource):
 
 def is_cifti_path(path: str) -> bool:
     """Whether a file is CIFTI by its name."""
-    return path.lower().endswith((*CIFTI_SUFFIXES, *OTHER_CIFTI_SUFFIXES))
+    return path.lower().endswith(tuple(f".{kind}.nii" for kind in CIFTI_KINDS))
 
 
 def is_cifti(img: Any) -> bool:

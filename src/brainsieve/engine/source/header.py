@@ -26,6 +26,10 @@ NIFTI_KINDS: dict[bytes, tuple[Any, str]] = {
     b"\x00\x00\x02\x1c": (nib.Nifti2Header, ">"),
 }
 CIFTI_INTENTS = range(3000, 3100)
+# What the names of CIFTI files have before ".nii", by the specification; those with "conn" hold connections.
+CIFTI_KINDS = tuple(
+    "dtseries dscalar dlabel ptseries pscalar plabel dconn pconn dpconn pdconn pconnseries".split()
+)
 # nibabel raises from this level on ("future errors are likely"), and repairs below.
 REFUSED_LEVEL = 40
 TOLD_LEVEL = 30
@@ -95,6 +99,7 @@ def checked_shape(shape: tuple[int, ...], name: str) -> tuple[tuple[int, int, in
     DimensionError, CorruptImageError
     """
     shape = tuple(int(n) for n in shape)
+    # Programs write axes of 1 behind those of space and time; they hold nothing.
     while len(shape) > 4 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) not in (3, 4):

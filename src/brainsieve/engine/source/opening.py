@@ -18,7 +18,7 @@ from brainsieve.engine.domain import VoxelGrid
 from brainsieve.engine.files import reading, regular_file
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.file import FileSource
-from brainsieve.engine.source.header import Layout, image_layout, nifti_layout, refuse_overlay
+from brainsieve.engine.source.header import CIFTI_KINDS, Layout, image_layout, nifti_layout, refuse_overlay
 from brainsieve.engine.source.memory import ImageSource, file_of
 from brainsieve.engine.source.remote import is_url, local_path, opener, redacted
 from brainsieve.engine.source.sequence import SequenceSource
@@ -28,7 +28,6 @@ from brainsieve.exceptions import DimensionError, MissingFileError
 
 GLOB_CHARACTERS = "*?["
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".nii.bz2")
-CIFTI_STEMS = (".dtseries", ".dscalar", ".ptseries", ".dlabel", ".pscalar", ".plabel", ".dconn")
 # Formats by the end of a name, for messages, and the files that belong together.
 FORMS = {
     ".mgh": "MGH",
@@ -158,7 +157,7 @@ def nifti_file(path: str) -> tuple[Layout, str | None]:
     stem = path.lower()
     for suffix in NIFTI_SUFFIXES[::-1]:
         stem = stem.removesuffix(suffix)
-    if stem.endswith(CIFTI_STEMS):
+    if stem.endswith(tuple(f".{kind}" for kind in CIFTI_KINDS)):
         raise TypeError(
             f"{path} is called like a CIFTI file, but holds a volume of {layout.grid.describe()}; rename it if "
             "that is what it is."

@@ -86,6 +86,7 @@ class CleanRun:
         self._sections: NDArray | None = None
         self._padtype, self._padlen = settings.padtype, settings.padlen
         self._kept = kept
+        # The samples that are there while filtering: those kept, and in between them those that are interpolated.
         self._range = kept
         if settings.uses_butterworth:
             self._plan_filter(n_samples, settings, name)
@@ -114,6 +115,7 @@ class CleanRun:
         if self._sections is None:
             return
         if len(self._kept) < n_samples:
+            # A spline through one point is none.
             if self.n_kept < 2:
                 raise ValueError(
                     f"sample_mask keeps {self.n_kept} sample of {name}; a filter needs at least 2 to "
@@ -136,6 +138,7 @@ class CleanRun:
 
     def _explains_all(self, rank: int) -> bool:
         """Whether confounds leave nothing but a constant: what is found besides is rounding."""
+        # Detrending takes a dimension beside the mean; of a run with gaps, from what is interpolated too.
         detrended_here = self._detrend and len(self._range) == self.n_kept
         if rank < self.n_kept - 1 - detrended_here:
             return False
