@@ -117,6 +117,21 @@ def test_grids_that_are_turned_by_little_are_not_taken_for_parallel(degrees, int
     assert_allclose(got[0], target.flatten(moved), atol=1e-7)
 
 
+@pytest.mark.parametrize("interpolation", ["continuous", "linear", "nearest"])
+@pytest.mark.parametrize("degrees", [0.0, 20.0])
+def test_a_part_of_a_part_of_a_resampling_gives_its_voxels(interpolation, degrees):
+    angle = np.deg2rad(degrees)
+    turned = np.eye(4)
+    turned[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    whole = resample(VoxelGrid((6, 5, 1), np.eye(4)), VoxelGrid((5, 4, 1), turned), interpolation)
+    block = np.random.default_rng(0).normal(size=(2, 30))
+    some, fewer = np.array([3, 4, 7, 8, 9, 14]), np.array([4, 8, 14])
+    part, number = whole.restricted(some)
+    smaller, number_there = part.restricted(number(fewer))
+    got = smaller.forward(block)[:, number_there(number(fewer))]
+    assert_allclose(got, whole.forward(block)[:, fewer], atol=1e-12)
+
+
 def test_more_regions_than_16_bits_count_are_told_apart():
     n = 70_000
     codes = np.random.default_rng(2).permutation(n)

@@ -225,3 +225,21 @@ def test_an_image_that_is_empty_is_cropped_to_itself_with_a_warning():
     least = nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), AFFINE)
     least.dataobj[1, 1, 1] = np.iinfo(np.int16).min
     assert quietly(image.crop_img, least, pad=False).shape == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "ends, dtype",
+    [
+        ((-(2**31), 2**31 - 1), np.int32),
+        ((-5, 7), np.int32),
+        ((-(2**31) - 1, 0), np.int64),
+        ((0, 2**31), np.int64),
+    ],
+    ids=["ends", "within", "below", "above"],
+)
+def test_integers_of_64_bits_become_32_where_these_hold_them(ends, dtype):
+    data = np.zeros((3, 2, 2), np.int64)
+    data[0, 0, 0], data[2, 1, 1] = ends
+    made = image.new_img_like(nib.Nifti1Image(np.zeros((3, 2, 2), np.int16), np.eye(4)), data)
+    assert made.get_data_dtype() == dtype
+    assert_array_equal(np.asanyarray(made.dataobj), data)

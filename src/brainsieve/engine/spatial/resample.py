@@ -226,8 +226,6 @@ def _summed(points: NDArray[np.intp], weights: NDArray) -> tuple[NDArray[np.intp
 
 
 def _spline_filter_matrix(n: int, order: int) -> NDArray[np.float64]:
-    if n == 1:
-        return np.eye(1)
     columns = [ndimage.spline_filter1d(unit, order, mode="mirror") for unit in np.eye(n)]
     matrix = np.stack(columns, axis=1)
     matrix[np.abs(matrix) < NEGLIGIBLE_ENTRY * np.abs(matrix).max()] = 0
