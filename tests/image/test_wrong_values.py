@@ -201,3 +201,14 @@ def test_a_mask_of_zeros_and_what_is_not_finite_is_empty(odd):
     ):
         with pytest.raises(ValueError, match="is empty"):
             quietly(call, nib.Nifti1Image(data, AFFINE))
+
+
+@pytest.mark.parametrize("values", [(1, 2), (-1, 1), (0, 1, 2), (3, 0, -3)], ids=str)
+def test_what_has_other_values_than_0_and_one_more_is_no_mask(values):
+    data = np.resize(np.array(values, dtype=np.int16), (4, 3, 2))
+    img = nib.Nifti1Image(data, np.eye(4))
+    for read in (masking.load_mask_img, lambda mask: masking.unmask(np.ones(24), mask)):
+        with pytest.raises(ValueError, match=f"no mask: it has {len(values)} values"):
+            read(img)
+    one = nib.Nifti1Image(np.full((4, 3, 2), -3, np.int16), np.eye(4))
+    assert masking.load_mask_img(one)[0].all()
