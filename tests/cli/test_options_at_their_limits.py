@@ -83,7 +83,7 @@ def test_a_switch_that_is_given_as_no_is_off(tmp_path, extract):
     assert on.read_text() != plain.read_text()
 
 
-@pytest.mark.parametrize("text", ["5:5", "0:0", "60:50", "82", "80:83"])
+@pytest.mark.parametrize("text", ["5:5", "0:0", "60:50", "0:10,5:5", "82", "80:83"])
 def test_ranges_without_a_volume_of_the_run_are_refused(tmp_path, extract, error, text):
     assert extract("--sample-mask", text, "-o", tmp_path / "out.tsv") == 1
     assert "--sample-mask" in error()

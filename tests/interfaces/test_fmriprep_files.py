@@ -416,3 +416,11 @@ def test_files_of_tedana_that_do_not_belong_together_are_refused(tedana):
     path.write_text("Component\tclassification\nICA_00\trejected\n")
     with pytest.raises(ValueError, match="no rows for the components.*ICA_01"):
         load_confounds(tedana, strategy=("tedana",))
+
+
+def test_a_volume_at_its_threshold_stays_and_one_above_goes():
+    """Above, strictly; the first volume has no value and never goes."""
+    above = np.nextafter(0.5, 1)
+    fd = np.array([np.nan, 0.5, above, 0.1, 0.1])
+    dvars = np.array([np.nan, 1.5, 1.0, 1.5, np.nextafter(1.5, 2)])
+    assert scrub.motion_outliers(fd, dvars, 0.5, 1.5).tolist() == [False, False, True, False, True]

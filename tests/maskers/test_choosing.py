@@ -155,3 +155,17 @@ def test_volume_maskers_say_who_takes_what_they_do_not(tmp_path, labels):
     for given in (atlas, nib.load(atlas)):
         with pytest.raises(TypeError, match="the CIFTI maskers take it"):
             NiftiLabelsMasker(given).fit()
+
+
+def test_the_other_hemisphere_differs_in_the_first_mark_of_the_name_alone(tmp_path):
+    """What follows may be of a task, of a hand, of a program's own folder."""
+    for own, other in (
+        ("lh.sulc_lh.gii", "rh.sulc_lh.gii"),
+        ("sub-1_hemi-R_task-lefthand_bold.func.gii", "sub-1_hemi-L_task-lefthand_bold.func.gii"),
+        ("sub-1.L.left.shape.gii", "sub-1.R.left.shape.gii"),
+    ):
+        for name in (own, other):
+            (tmp_path / name).touch()
+        found = pair_of(str(tmp_path / own))
+        assert sorted(found.values()) == sorted(str(tmp_path / name) for name in (own, other))
+        assert pair_of(str(tmp_path / other)) == found

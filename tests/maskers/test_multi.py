@@ -85,6 +85,16 @@ def test_generators_are_read_one_run_at_a_time(masker, runs):
     assert len(masker.transform(lazily())) == 3
 
 
+@pytest.mark.parametrize("name", ["confounds", "sample_mask"])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_generator_of_more_or_fewer_runs_than_entries_is_refused(masker, runs, name, more):
+    """Its length is known at its end: what was left over went with no run."""
+    n = len(runs) + more
+    entries = [None] * n
+    with pytest.raises(ValueError, match=f"{name} has {n} entries"):
+        masker.transform(iter(runs), **{name: entries})
+
+
 def test_a_generator_that_is_used_up_says_so(masker, runs):
     generator = iter(runs)
     list(generator)

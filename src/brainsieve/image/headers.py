@@ -116,9 +116,9 @@ def cast(values: NDArray, dtype: Any, name: str = "dtype") -> NDArray:
     """
     kind = cast_dtype(values.dtype, dtype, name)
     if kind.kind in "iu":
-        if isinstance(dtype, str) and dtype == "auto" and not _fits(values, kind):
+        if isinstance(dtype, str) and dtype == "auto" and not fits(values, kind):
             return values.astype(np.float32)
-        if not _fits(values, kind):
+        if not fits(values, kind):
             if values.dtype.kind == "f" and np.isnan(values).any():
                 raise ValueError(f"{name}={kind} holds no NaN, which is among the values; take float32.")
             low, high = value_range_of(values)
@@ -149,7 +149,7 @@ def cast_dtype(found: np.dtype, dtype: Any, name: str = "dtype") -> np.dtype:
     return kind
 
 
-def _fits(values: NDArray, kind: np.dtype) -> bool:
+def fits(values: NDArray, kind: np.dtype) -> bool:
     """Whether an integer dtype holds all values once fractions are cut off."""
     if not values.size or np.can_cast(values.dtype, kind):
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +31,7 @@ SURFACE_SUFFIXES = (".gii", ".gii.gz", ".annot")
 # Volumes by their name, values at vertices by their shape: FreeSurfer's overlays.
 OVERLAY_SUFFIXES = (".mgz", ".mgh")
 # How names tell the hemispheres, left first; the surest first: "left" may be of a hand.
+PARTS = ("left", "right")
 SIDES = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."), ("_L.", "_R."), ("left", "right"))
 
 WHAT_WORKS = {
@@ -122,15 +122,18 @@ def pair_of(path: str) -> dict[str, str]:
         If the name does not tell the hemisphere.
     """
     folder, name = os.path.split(path)
-    for left, right in SIDES:
-        for part, own, other in (("left", left, right), ("right", right, left)):
-            if own not in name:
-                continue
-            partner = os.path.join(folder, re.sub(re.escape(own), other, name, count=1))
-            parts = {part: path}
-            if os.path.exists(partner):
-                parts["right" if part == "left" else "left"] = partner
-            return parts
+    for marks in SIDES:
+        found = [mark for mark in marks if mark in name]
+        if not found:
+            continue
+        # Of "rh.sulc_lh.gii" the first mark is that of the file.
+        own = min(found, key=name.index)
+        number = marks.index(own)
+        partner = os.path.join(folder, name.replace(own, marks[1 - number], 1))
+        parts = {PARTS[number]: path}
+        if os.path.exists(partner):
+            parts[PARTS[1 - number]] = partner
+        return parts
     raise ValueError(
         f"{path!r}: the name does not tell the hemisphere (hemi-L, lh., .L.). Give both files: LEFT,RIGHT."
     )

@@ -29,6 +29,7 @@ from brainsieve.engine.source.cifti_header import LabelAxis, ScalarAxis, SeriesA
 from brainsieve.engine.spatial.mesh_smoothing import mesh_steps, side_by_side, volume_gaussian
 from brainsieve.engine.spatial.operator import SpatialOperator
 from brainsieve.exceptions import MeshDimensionError
+from brainsieve.image.headers import cast
 from brainsieve.maskers.declared import CIFTI, MAPS_STRATEGY, keep_parameters
 from brainsieve.maskers.documented import documented
 from brainsieve.maskers.estimator import fitted
@@ -504,7 +505,8 @@ class CiftiLabelsMasker(LabelAttributes, CiftiContract):
         if dense:
             return self._inverse(signals)
         frozen, values = self._current(), self._checked_signals(signals)
-        values = values.astype(inverse_dtype(frozen.in_time.dtype, values, self._inverse_name))
+        dtype = inverse_dtype(frozen.in_time.dtype, values, self._inverse_name)
+        values = cast(values, dtype, f"{self._inverse_name}: dtype")
         return frozen.kind.image(values, self._parcels())
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.atlas import Atlas, Points
+from brainsieve.atlas import Atlas, Maps, Points
 from brainsieve.caching import cached, digest, effective_level, memory_for
 from brainsieve.checks import an_integer
 from brainsieve.engine.domain import Domain
@@ -25,6 +25,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.cifti import CiftiSource
 from brainsieve.engine.source.file import FileSource
 from brainsieve.exceptions import CorruptImageError
+from brainsieve.image.headers import cast
 from brainsieve.logs import collected_warnings, log, warn
 from brainsieve.maskers.base import MaskerContract, as_images, masks_of
 from brainsieve.maskers.declared import check_parameters, role_of
@@ -32,7 +33,7 @@ from brainsieve.maskers.documented import documented
 from brainsieve.maskers.fitted import FittedMasker, InSpace, InTime, given_parameters
 from brainsieve.maskers.kinds import ImageKind
 from brainsieve.maskers.operators import MaskerOperator
-from brainsieve.maskers.output import as_numbers, container_rows, inverse_dtype, is_one_file
+from brainsieve.maskers.output import as_numbers, container_rows, final_dtype, inverse_dtype, is_one_file
 from brainsieve.maskers.progress import progress_bar
 from brainsieve.maskers.running import has_data, run_fitted
 from brainsieve.maskers.spaces import file_name_of, placed_files, told_of_mask, told_of_run
@@ -321,7 +322,7 @@ class FrozenMasker(MaskerContract):
         ):
             if len(recipe.lost):
                 values[:, recipe.lost] = recipe.fill
-            yield values.astype(dtype, copy=False)
+            yield final_dtype(values, dtype, frozen.names, source.name)
 
     def coverage(self, img: Any, sample_mask: SampleMaskLike | None = None) -> Any:
         """How much of each region an image covers.
@@ -401,6 +402,8 @@ class FrozenMasker(MaskerContract):
         if frozen.home is None:
             raise ValueError("inverse_transform needs mask_img, which says on what grid to put the spheres.")
         dtype = inverse_dtype(frozen.in_time.dtype, values, self._inverse_name)
+        if not isinstance(frozen.atlas, Maps):  # sums of maps are floating numbers, whatever is asked for
+            cast(values, dtype, f"{self._inverse_name}: dtype")
         return frozen.kind.image(frozen.at_home().back(values, dtype), frozen.home)
 
     def _checked_signals(self, signals: Any) -> NDArray:

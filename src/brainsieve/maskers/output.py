@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from brainsieve.atlas import Atlas, Maps
 from brainsieve.atlas.base import listed
 from brainsieve.engine.source.base import Source
+from brainsieve.image.headers import cast, fits
 from brainsieve.logs import warn
 from brainsieve.tables import distinct
 
@@ -58,13 +59,22 @@ def of_surface_maps(source: Source, atlas: Atlas) -> np.dtype:
     return np.dtype(np.float32 if atlas.weights.dtype == np.float32 and atlas.as_given else np.float64)
 
 
-def final_dtype(values: NDArray, dtype: Any, names: Sequence[str], source_name: str) -> NDArray:
-    """Cast signals; NaN has no integer, hence is refused there and not turned into a number.
+# What is nearer to a whole number than sums of thousands of voxels are exact, relative to its size, is that number.
+ROUNDING = 1e-9
+
+
+def final_dtype(
+    values: NDArray, dtype: Any, names: Sequence[str], source_name: str, auto: bool = False
+) -> NDArray:
+    """Cast signals; fractions are cut off, as NumPy does it.
+
+    NaN, and what is beyond the ends of an integer dtype, is refused there and not turned into another number; where
+    `auto` chose the dtype, what it does not hold becomes float32.
 
     Raises
     ------
     ValueError
-        If an integer dtype is asked for and a column is not finite.
+        If an integer dtype is asked for and does not hold the values.
     """
     dtype = np.dtype(dtype)
     if values.dtype == dtype:
@@ -76,7 +86,15 @@ def final_dtype(values: NDArray, dtype: Any, names: Sequence[str], source_name: 
                 f"{source_name}: dtype={dtype} cannot hold NaN or infinity, which "
                 f"{len(bad)} columns have (the first is {names[int(bad[0])]!r}); ask for a floating dtype."
             )
-    return values.astype(dtype)
+        if auto and not fits(values, dtype):
+            return values.astype(np.float32)
+        if values.dtype.kind == "f":
+            # The mean of equal voxels may be 5.999999999999998, which would be cut to 5.
+            for row in values:  # one by one: voxels of a run fill the memory already
+                whole = np.rint(row)
+                near = np.abs(row - whole) <= ROUNDING * np.maximum(np.abs(whole), 1)
+                np.copyto(row, whole, where=near)
+    return cast(values, dtype, f"{source_name}: dtype")
 
 
 def as_container(masker: Any, signals: Any, names: Callable[[], Any]) -> Any:
@@ -158,7 +176,8 @@ def _in_order(values: NDArray, columns: list[str], names: Sequence[str], name: s
 def inverse_dtype(dtype: Any, signals: NDArray, name: str) -> np.dtype:
     """The dtype of an image made of signals: theirs, unless the masker's `dtype` says otherwise."""
     if isinstance(dtype, str) and dtype == "auto":
-        return np.dtype(np.int32 if signals.dtype.kind == "i" else np.float32)
+        whole = signals.dtype.kind == "i" and fits(signals, np.dtype(np.int32))
+        return np.dtype(np.int32 if whole else np.float32)
     if dtype is not None:
         return np.dtype(dtype)
     if signals.dtype == np.int64:

@@ -16,7 +16,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.values import streamed
 from brainsieve.engine.temporal.operator import CleaningSettings, TemporalOperator, plan_cleaning
 from brainsieve.logs import warn
-from brainsieve.maskers.fitted import FittedMasker
+from brainsieve.maskers.fitted import FittedMasker, is_auto
 from brainsieve.maskers.output import final_dtype
 from brainsieve.maskers.recipe import Recipe
 from brainsieve.tables import read_confounds
@@ -165,7 +165,8 @@ class _Run:
             self.coverage = self.fitted.atlas.coverage(self.source.domain, seen)
             _blank_uncovered(answer.values, least, self.coverage, self.source.name, self.fitted.column, names)
         dtype = self.fitted.result_dtype(self.source, self._regressors is not None)
-        return final_dtype(answer.values, dtype, names, self.source.name)
+        auto = is_auto(self.fitted.in_time.dtype)
+        return final_dtype(answer.values, dtype, names, self.source.name, auto)
 
 
 def has_data(source: Source, kept: NDArray[np.intp]) -> NDArray[np.bool_]:

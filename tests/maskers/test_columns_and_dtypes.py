@@ -1,4 +1,4 @@
-"""Columns that are lost, covered or masked, together with caches, streams, censored volumes and other grids."""
+"""Columns that are lost, covered or masked, together with caches, streams and other grids; and dtypes that hold them."""
 
 from __future__ import annotations
 
@@ -139,3 +139,110 @@ def test_signals_of_a_class_with_another_natural_dtype_have_a_key_of_their_own(i
         for kind in (NiftiLabelsMasker, Wide, NiftiLabelsMasker)
     ]
     assert found == [np.float32, np.float64, np.float32]
+
+
+@pytest.mark.parametrize(
+    "changed, kind",
+    [
+        ({}, "i"),
+        ({"confounds": True}, "f"),
+        ({"high_variance_confounds": True}, "f"),
+        ({"detrend": True}, "f"),
+        ({"standardize": "zscore_sample"}, "f"),
+        ({"smoothing_fwhm": 4.0}, "f"),
+        ({"high_pass": 0.05, "t_r": 2.0, "clean_args": {"filter": "cosine"}}, "f"),
+        ({"sample_mask": True}, "i"),
+    ],
+)
+def test_integers_stay_integers_where_nothing_was_computed_on_them_alone(changed, kind, img, rng):
+    whole = nib.Nifti1Image(np.round(img.get_fdata()).astype(np.int16), AFFINE)
+    changed = dict(changed)
+    called = {"confounds": rng.normal(size=(12, 2))} if changed.pop("confounds", False) else {}
+    called |= {"sample_mask": np.arange(3, 12)} if changed.pop("sample_mask", False) else {}
+    mask = image((slabs() > 1).astype(np.uint8))
+    signals = NiftiMasker(mask, dtype="auto", **changed).fit().transform(whole, **called)
+    assert signals.dtype == (np.int32 if kind == "i" else np.float32)
+    exact = NiftiMasker(mask, dtype="float64", **changed).fit().transform(whole, **called)
+    assert_allclose(signals, exact, rtol=1e-5, atol=1e-4)
+
+
+def test_a_scaled_file_is_computed_on(img, tmp_path):
+    scaled = nib.Nifti1Image(np.round(img.get_fdata()).astype(np.int16), AFFINE)
+    scaled.header.set_slope_inter(0.5, 3.0)
+    nib.save(scaled, tmp_path / "scaled.nii")
+    masker = NiftiMasker(image(np.ones(SHAPE, np.uint8)), dtype="auto").fit()
+    assert masker.transform(tmp_path / "scaled.nii").dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "asked, given, made",
+    [
+        ("auto", np.int64, np.int32),
+        ("auto", np.int16, np.int32),
+        ("auto", np.float64, np.float32),
+        ("float64", np.float32, np.float64),
+        ("int16", np.float64, np.int16),
+        (None, np.float32, np.float32),
+        (None, np.float16, np.float32),
+        (None, np.int16, np.int16),
+    ],
+)
+@pytest.mark.parametrize("kind", ["voxels", "regions"])
+def test_images_of_signals_have_the_dtype_that_is_asked_for(kind, asked, given, made):
+    mask = (slabs() > 1).astype(np.uint8)
+    of_kind = {"voxels": (NiftiMasker, mask), "regions": (NiftiLabelsMasker, slabs())}
+    masker_of, values = of_kind[kind]
+    masker = masker_of(image(values), dtype=asked).fit()
+    signals = np.arange(2 * masker.n_elements_).reshape(2, -1).astype(given)
+    back = masker.inverse_transform(signals)
+    assert back.get_data_dtype() == made
+    assert_allclose(quietly(masker.transform, back), signals.astype(made), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [NiftiMasker, NiftiLabelsMasker])
+@pytest.mark.parametrize("dtype, value", [("int8", 500), ("uint8", -1), ("uint8", 256), ("int16", 2**15)])
+def test_an_integer_dtype_never_wraps_around(kind, dtype, value):
+    run = nib.Nifti1Image(np.full((*SHAPE, 3), value, np.int32), AFFINE)
+    masker = kind(image(slabs()), dtype=dtype).fit()
+    with pytest.raises(ValueError, match=f"dtype={dtype} holds no values from {value}"):
+        masker.transform(run)
+    with pytest.raises(ValueError, match=f"dtype={dtype} holds no values"):
+        list(masker.iter_transform(run))
+    with pytest.raises(ValueError, match=f"dtype={dtype} holds no values"):
+        masker.inverse_transform(np.full((2, masker.n_elements_), value))
+
+
+@pytest.mark.parametrize("kind", [NiftiMasker, NiftiLabelsMasker])
+def test_an_integer_dtype_takes_its_own_ends(kind):
+    for dtype in ("int8", "uint8", "int16"):
+        info = np.iinfo(dtype)
+        data = np.full((*SHAPE, 2), info.min, np.int32)
+        data[..., 1] = info.max
+        masker = kind(image(slabs()), dtype=dtype).fit()
+        signals = masker.transform(nib.Nifti1Image(data, AFFINE))
+        assert signals.dtype == dtype
+        assert_array_equal(signals, np.broadcast_to([[info.min], [info.max]], signals.shape))
+        assert_array_equal(masker.inverse_transform(signals).get_fdata()[0, 0, 0], [info.min, info.max])
+
+
+def test_auto_gives_float32_to_what_int32_does_not_hold():
+    run = nib.Nifti1Image(np.full((*SHAPE, 2), 2**40, np.int64), AFFINE, dtype=np.int64)
+    masker = NiftiMasker(image(slabs()), dtype="auto").fit()
+    signals = masker.transform(run)
+    assert signals.dtype == np.float32
+    assert_array_equal(signals, 2.0**40)
+    back = masker.inverse_transform(np.full((1, masker.n_elements_), 2**40))
+    assert_array_equal(back.get_fdata(), 2.0**40)
+
+
+@pytest.mark.parametrize("value", [5, 6, 7, -6, 9999])
+def test_the_mean_of_equal_voxels_is_their_value_in_integers(value, rng):
+    """Sums divided, or weights of 1 / n summed, end a little below it; what is between numbers is cut as ever."""
+    labels = image(rng.integers(0, 9, SHAPE).astype(np.int16))
+    run = nib.Nifti1Image(np.full((*SHAPE, 2), value, np.int16), AFFINE)
+    for changes in ({}, {"strategy": "sum"}, {"strategy": "median"}):
+        masker = NiftiLabelsMasker(labels, dtype="int32", **changes).fit()
+        exact = NiftiLabelsMasker(labels, dtype="float64", **changes).fit().transform(run)
+        assert_array_equal(masker.transform(run), np.round(exact))
+    half = nib.Nifti1Image(np.full((*SHAPE, 2), value + 0.5), AFFINE)
+    assert_array_equal(NiftiLabelsMasker(labels, dtype="int32").fit().transform(half), int(value + 0.5))
