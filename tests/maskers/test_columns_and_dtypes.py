@@ -1,4 +1,4 @@
-"""Columns that are lost, covered or masked, together with caches, streams and other grids; and dtypes that hold them."""
+"""Columns that are lost, covered or masked, with caches, streams and other grids; and dtypes that hold them."""
 
 from __future__ import annotations
 
