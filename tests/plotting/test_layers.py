@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +13,13 @@ pytest.importorskip("matplotlib")
 
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from scipy.spatial import ConvexHull
 
 from brainsieve.plotting import GrayordinateCanvas, Layer, SurfaceCanvas, VolumeCanvas
 from brainsieve.plotting.layers import label_colours, limits_of, paint_of
 from brainsieve.plotting.slices import canonical
-from brainsieve.plotting.surfaces import LEFT_OUT, vertex_colours
+from brainsieve.plotting.surfaces import AMBIENT, LEFT_OUT, LIGHT, draw_hemisphere, vertex_colours
 
 AFFINE = np.diag([-3.0, 4.0, 5.0, 1.0])
 
@@ -248,6 +251,114 @@ def test_axes_are_turned_to_right_anterior_superior():
 def test_what_a_mask_leaves_out_is_dark_on_a_surface():
     colours = vertex_colours(Layer("x", np.array([1, 0], np.uint8), "mask"), None)
     assert_allclose(colours[1], LEFT_OUT * colours[0])
+
+
+def test_negative_weights_are_drawn_and_faint_ones_are_not():
+    weights = np.array([-4.0, -0.3, 0.1, 0.0, 0.079, 0.081])
+    paint = paint_of(Layer("x", weights, "weights"))
+    # 2 % of the largest.
+    assert_array_equal(paint.colour(weights)[:, 3], [1, 1, 1, 0, 0, 1])
+
+
+def test_a_bar_of_both_signs_goes_from_the_one_end_to_the_other():
+    volume = np.random.default_rng(0).uniform(-3, 1, (6, 5, 4))
+    (figure,) = VolumeCanvas(AFFINE, None).figures(Layer("x", volume, "weights"))
+    largest = abs(volume).max()
+    ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert ticks == [f"{-largest:.3g}", "0", f"{largest:.3g}"]
+
+
+def drawn(coordinates, faces, colours, towards):
+    """Corners of the triangles that are drawn, in order, and their colours."""
+    axes = Figure().add_subplot()
+    draw_hemisphere(axes, coordinates, faces, colours, towards)
+    (collection,) = axes.collections
+    return [path.vertices[:3] for path in collection.get_paths()], collection.get_facecolor()[:, :3]
+
+
+def box(half=10.0):
+    """A cube: corners in x, y and z, and two triangles for each face, wound outwards."""
+    hull = ConvexHull(np.array(list(itertools.product([-half, half], repeat=3))))
+    faces = np.array(
+        [
+            face
+            if np.cross(*(hull.points[face[1:]] - hull.points[face[0]])) @ equation[:3] > 0
+            else face[::-1]
+            for face, equation in zip(hull.simplices, hull.equations, strict=True)
+        ]
+    )
+    return hull.points, faces
+
+
+@pytest.mark.parametrize("towards", [-1.0, 1.0])
+@pytest.mark.parametrize("wound", [1, -1])
+def test_only_what_faces_the_viewer_is_drawn_with_its_colour(towards, wound):
+    points, faces = box()
+    red_on_the_right = np.where(points[:, :1] > 0, [1.0, 0, 0], [0, 0, 1.0])
+    triangles, colours = drawn(points, faces[:, ::wound], red_on_the_right, towards)
+    assert len(triangles) == 2  # the two of the side that is seen
+    shown = colours / colours.max(axis=1, keepdims=True)
+    assert_allclose(shown, [[1, 0, 0] if towards > 0 else [0, 0, 1]] * 2)
+
+
+@pytest.mark.parametrize("towards", [-1.0, 1.0])
+def test_the_front_of_the_head_is_on_the_right_as_seen_from_the_right(towards):
+    # One triangle that is seen from both sides: its tip lies in front and above.
+    points = np.array([[0.0, 0, 0], [0, 30, 20], [0, 0, 10]])
+    faces = np.array([[0, 1, 2], [0, 2, 1]])
+    triangles, _ = drawn(points, faces, np.ones((3, 3)), towards)
+    assert_array_equal(triangles[0][np.abs(triangles[0][:, 0]).argmax()], [30 * towards, 20])
+
+
+def test_what_is_near_covers_what_is_far():
+    near, far = ([[x, 0, 0], [x, 10, 0], [x, 0, 10]] for x in (5.0, -5.0))
+    colours = np.repeat([[1.0, 0, 0], [0, 0, 1.0]], 3, axis=0)
+    order = {}
+    for towards, winding in ((1.0, slice(None)), (-1.0, slice(None, None, -1))):
+        faces = np.array([[0, 1, 2], [3, 4, 5]])[:, winding]
+        _, shown = drawn(np.array([*near, *far]), faces, colours, towards)
+        order[towards] = shown.argmax(axis=1).tolist()
+    # Drawn last is what covers: red is at the right of the head.
+    assert order == {1.0: [2, 0], -1.0: [0, 2]}
+
+
+def test_a_face_has_the_mean_colour_of_its_corners_in_the_light():
+    points = np.array([[0.0, 0, 0], [0, 10, 0], [0, 0, 10]])
+    colours = np.array([[0.9, 0, 0], [0, 0.6, 0], [0, 0, 0.3]])
+    _, shown = drawn(points, np.array([[0, 1, 2], [0, 2, 1]]), colours, 1.0)
+    light = LIGHT / np.linalg.norm(LIGHT)
+    assert_allclose(shown, [np.array([0.3, 0.2, 0.1]) * (AMBIENT + (1 - AMBIENT) * light[2])])
+
+
+def test_views_are_lateral_and_medial_of_each_hemisphere():
+    """A box that is red on its right and blue on its left shows which side is looked at."""
+    points, faces = box()
+    colours = ["#0000ff", "#ff0000"]
+    codes = (points[:, 0] > 0).astype(int)
+    meshes = {"left": (points, faces), "right": (points, faces)}
+    spans = {"left": np.arange(8), "right": np.arange(8, 16)}
+    canvas = SurfaceCanvas(meshes, spans, None)
+    (figure,) = canvas.figures(Layer("x", np.tile(codes, 2), "labels", colours))
+    sides = [axes.collections[0].get_facecolor()[0, :3].argmax() for axes in figure.axes]
+    assert [text.get_text() for text in figure.texts] == [
+        "left lateral", "left medial", "right medial", "right lateral",
+    ]  # fmt: skip
+    red, blue = 0, 2
+    assert sides == [blue, red, blue, red]
+
+
+def test_greys_of_a_surface_ignore_its_extremes():
+    values = np.r_[np.linspace(0, 1, 99), 1000.0]
+    grey = vertex_colours(Layer("x", np.full(100, -1), "labels"), values)[:, 0]
+    low, high = np.percentile(values, [2, 98])
+    assert_allclose(grey, 0.45 + 0.4 * np.clip((values - low) / (high - low), 0, 1))
+
+
+def test_voxels_of_a_cifti_file_lie_where_they_are():
+    _, volume = grayordinates().figures(Layer("mask", np.ones(7, np.uint8), "mask"))
+    # Voxels (1, 1, 1), (1, 2, 1) and (2, 2, 2) of 2 mm.
+    found = panels(volume)
+    assert [[panel.mm for panel in found[letter]] for letter in "xyz"] == [[2, 4]] * 3
 
 
 def test_points_without_a_label_are_grey():

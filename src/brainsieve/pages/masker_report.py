@@ -239,7 +239,7 @@ def _cell(value: Any) -> str:
 def _number(value: float) -> str:
     if np.isnan(value):
         return "–"
-    return f"{value:,.1f}" if abs(value) >= 10 or value == 0 else f"{value:.3g}"
+    return f"{value:,.1f}" if abs(value) >= 10 or value == 0 else f"{value:#.3g}"
 
 
 def _parameters(parameters: Mapping[str, Any]) -> str:
