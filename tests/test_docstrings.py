@@ -17,7 +17,14 @@ from brainsieve.maskers.documented import documented
 
 MODULES = [
     *("maskers", "image", "masking", "signal", "surface", "datasets", "reporting", "connectome", "glm"),
-    *("decoding", "interfaces.bids", "interfaces.fsl", "interfaces.fmriprep", "accelerate"),
+    *(
+        "decoding",
+        "glm.second_level",
+        "interfaces.bids",
+        "interfaces.fsl",
+        "interfaces.fmriprep",
+        "accelerate",
+    ),
 ]
 MASKERS = [name for name in maskers.__all__ if name != "BaseMasker"]
 # Protocols and bases, which nobody makes. Data classes say what a field is where it stands.
