@@ -159,11 +159,13 @@ class Resampler:
         self._two_values = TwoValues()
         shift = whole_shift(grid, target)
         if shift is not None and not force_resample:
+            # Voxels fall on voxels: the nearest is the value itself, and integers stay what they are.
             interpolation, self._order = "nearest", 0
         self.operator = resample(grid, target, interpolation)
         self.dtype = resampled_dtype(source.value_dtype, self._order)
         self._limits = value_range(source) if clip and self._order > 1 else None
         self._outside: NDArray[np.bool_] | None = None
+        # Operators give 0 outside, which needs no mask of what is outside.
         if fill_value != 0:
             self._outside = resample(grid, target, "nearest").forward(np.ones((1, grid.n_points)))[0] == 0
 

@@ -98,6 +98,7 @@ def apply_mask(
             "different grids; resample one to the other (brainsieve.image.resample_to_img)."
         )
     points = _points_in_order(mask, form)
+    # Smoothing comes first, hence sees voxels outside the mask.
     select: SpatialOperator = Select(points, form.domain.n_points)
     steps = form.smoothing(smoothing_fwhm, "smoothing_fwhm")
     if dtype is None or (isinstance(dtype, str) and dtype == "f" and source.value_dtype.kind == "f"):

@@ -115,11 +115,13 @@ def _epi_mask(
     if ensure_finite:
         mean = np.where(np.isfinite(mean), mean, 0)
     if opening:
+        # A FWHM of one voxel.
         mean = ndimage.gaussian_filter(mean, 1 / np.sqrt(8 * np.log(2)))
     ordered = np.sort(mean, axis=None)
     if exclude_zeros:
         ordered = ordered[ordered != 0]
     low, high = int(np.floor(lower_cutoff * len(ordered))), int(np.floor(upper_cutoff * len(ordered)))
+    # upper_cutoff=1 is beyond the last voxel.
     high = min(high, len(ordered) - 1)
     if high <= low:
         raise ValueError(
@@ -311,6 +313,7 @@ def _tidy_mask(
     if mask.any() and connected:
         mask = largest_component(mask)
     if n_steps:
+        # Once for what the first erosion took, once more to close gaps before the last takes it back.
         mask = ndimage.binary_dilation(mask, iterations=2 * n_steps)
         mask = ndimage.binary_erosion(mask, iterations=n_steps)
     if not mask.any():

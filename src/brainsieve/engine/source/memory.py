@@ -90,6 +90,7 @@ class ImageSource(Source):
             part = np.asanyarray(self._data[index])
         if self._time_first:
             part = np.moveaxis(part, 0, -1)
+        # Points run with the first axis fastest, in whatever order the array lies in memory.
         values = part.reshape(*shape, stop - start).transpose(3, 2, 1, 0).reshape(stop - start, -1)
         return np.ascontiguousarray(values, dtype=self.dtype)
 

@@ -54,6 +54,7 @@ def _box(grid: VoxelGrid, centre: NDArray, radius_mm: float) -> tuple[NDArray, N
     middle = apply_affine(to_voxels, centre)
     # A sphere is an ellipsoid among voxels, whose box reaches this far along each voxel axis.
     reach = radius_mm * np.sqrt((to_voxels[:3, :3] ** 2).sum(axis=1))
+    # Rounding may lose no plane of voxels that are exactly as far: which of these are inside, their distance tells.
     return np.ceil(middle - reach - 1e-9), np.floor(middle + reach + 1e-9)
 
 

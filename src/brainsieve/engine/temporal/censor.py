@@ -111,6 +111,7 @@ def kept_of_runs(
 
 
 def _refuse_bad_indices(mask: NDArray, n_samples: int, name: str) -> None:
+    # Of two samples, 0 and 1 are the indices of both.
     if len(mask) == n_samples and n_samples > 2 and np.isin(mask, (0, 1)).all():
         raise ValueError(
             f"sample_mask holds only the integers 0 and 1, one for each of the {n_samples} samples of {name}: "

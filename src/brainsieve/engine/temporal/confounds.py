@@ -58,6 +58,7 @@ def orthonormal(confounds: NDArray, original: NDArray, standardize: bool, n_kept
         scaled = confounds[:, varies] / largest[varies]
     if not scaled.shape[1]:
         return np.zeros((n_kept, 0))
+    # Pivoted, the columns that depend on others come last: such confounds count once.
     q, r, _ = qr(scaled, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(r))
     basis = q[:, diagonal > max(100 * EPS, max(scaled.shape) * EPS * diagonal.max())]
