@@ -369,11 +369,13 @@ def test_components_without_products_of_all_samples_are_the_same(monkeypatch):
     x = np.random.default_rng(2).normal(size=(70, 50)) * np.linspace(0.1, 3, 50)
     expected = signal.high_variance_confounds(x, percentile=50)
     monkeypatch.setattr("brainsieve.engine.temporal.high_variance.EXACT", 0)
-    assert_allclose(signal.high_variance_confounds(x, percentile=50), expected, atol=1e-9)
+    found = signal.high_variance_confounds(x, percentile=50)
+    assert_allclose(found, expected, atol=1e-9)
+    assert_array_equal(signal.high_variance_confounds(x, percentile=50), found)
 
 
 @pytest.mark.parametrize("exact", [0, 2, 10_000])
-@pytest.mark.parametrize("shape", [(6, 40), (40, 7), (12, 11)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 40), (40, 7), (12, 11)], ids=str)
 def test_components_are_as_many_as_there_are_at_the_most_and_the_same_each_time(exact, shape, monkeypatch):
     """Signs too: the largest entry of each is positive."""
     monkeypatch.setattr("brainsieve.engine.temporal.high_variance.EXACT", exact)
