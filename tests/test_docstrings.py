@@ -16,6 +16,7 @@ from brainsieve.maskers.declared import PARAMETERS, check_parameters, parameters
 from brainsieve.maskers.documented import documented
 
 MODULES = [
+    "decomposition",
     *("maskers", "image", "masking", "signal", "surface", "datasets", "reporting", "connectome", "glm"),
     *(
         "decoding",

@@ -16,6 +16,7 @@ _SUBMODULES = (
     "connectome",
     "datasets",
     "decoding",
+    "decomposition",
     "exceptions",
     "glm",
     "image",
