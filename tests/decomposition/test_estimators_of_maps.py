@@ -308,10 +308,12 @@ def test_maps_to_begin_at_are_masked_and_nothing_else():
     assert (np.corrcoef(model.components_, MAPS[:, MASK])[range(K), range(K, 2 * K)] > 0.95).all()
 
 
-def test_fewer_maps_to_begin_at_give_fewer_maps_and_more_are_cut_with_a_warning():
+def test_fewer_maps_to_begin_at_are_completed_and_more_are_cut_with_a_warning():
     few = nib.Nifti1Image(np.moveaxis(MAPS[:2], 0, -1).astype(np.float32), AFFINE)
-    with pytest.warns(UserWarning, match="2 independent maps, fewer than n_components=4"):
-        assert make(DictLearning, dict_init=few).fit(RUNS).components_.shape == (2, V)
+    with pytest.warns(UserWarning, match="begins at 2 maps, fewer than n_components=4"):
+        model = make(DictLearning, dict_init=few).fit(RUNS)
+    assert model.components_init_.shape == (2, V)
+    assert (matched(model.components_, MAPS[:, MASK]) > 0.95).all()
     many = nib.Nifti1Image(np.moveaxis(MAPS, 0, -1).astype(np.float32), AFFINE)
     with pytest.warns(UserWarning, match="4 maps, more than n_components=3"):
         make(DictLearning, n_components=3, dict_init=many).fit(RUNS)
@@ -607,18 +609,17 @@ def test_images_without_variance_are_refused_and_one_among_others_is_told_of(cls
         model.score(constant)
 
 
-def test_more_maps_than_the_runs_have_are_told_of(cls):
-    short = run(6, 3)
-    with pytest.warns(UserWarning, match="independent maps, fewer than n_components=10"):
-        model = (
-            make(cls, n_components=10, alpha=0.1).fit(short)
-            if cls is DictLearning
-            else (make(cls, n_components=10).fit(short))
-        )
+def test_more_maps_than_the_runs_have_are_told_of():
     # Of six samples, detrending leaves four dimensions.
+    with pytest.warns(UserWarning, match="independent maps, fewer than n_components=10"):
+        model = make(CanICA, n_components=10).fit(run(6, 3))
     assert model.components_.shape == (4, V)
-    assert np.isfinite(model.components_).all()
     assert model.n_elements_ == 4
+    # A dictionary may have more atoms than dimensions.
+    with pytest.warns(UserWarning, match="begins at 4 maps, fewer than n_components=10"):
+        model = make(DictLearning, n_components=10, alpha=0.1).fit(run(6, 3))
+    assert model.components_.shape == (10, V)
+    assert np.isfinite(model.components_).all()
 
 
 def test_nothing_works_before_fit_nor_after_a_fit_that_failed(cls):

@@ -42,7 +42,8 @@ class DictLearning(Decomposition):
     reduction_ratio : {"auto"} or float, default="auto"
         Share of its samples to which a run is reduced, above 0 and up to 1, which keeps all. "auto": to n_components.
     dict_init : image-like, default=None
-        Maps to begin at, masked and nothing else. None: an independent component analysis.
+        Maps to begin at, masked and nothing else; where they are fewer than n_components, the others are drawn from
+        the points. None: an independent component analysis.
     random_state : int, RandomState or None, default=None
         Of the order of the voxels, of the first maps, and of atoms that are drawn anew.
     batch_size : int, default=20
@@ -166,7 +167,7 @@ class DictLearning(Decomposition):
         log(self.verbose, 1, "DictLearning: learning the dictionary.")
         dictionary = learned_dictionary(
             stack,
-            self.loadings_init_,
+            self._padded(self.loadings_init_),
             float(self.alpha),
             int(self.batch_size),
             float(self.n_epochs),
@@ -177,6 +178,16 @@ class DictLearning(Decomposition):
         maps /= np.where(norms > 0, norms, 1)
         mostly_negative = (maps < 0).sum(axis=1) > (maps > 0).sum(axis=1)
         return np.where(mostly_negative[:, None], -maps, maps)
+
+    def _padded(self, loadings: NDArray) -> NDArray[np.float64]:
+        """The dictionary that learning begins at: atoms of zeros, which are drawn from the voxels, where maps lack."""
+        lacking = self.n_components - len(loadings)
+        if lacking > 0:
+            warn(
+                f"Learning begins at {len(loadings)} maps, fewer than n_components={self.n_components}; the others are "
+                "drawn from the points."
+            )
+        return np.vstack([loadings, np.zeros((lacking, loadings.shape[1]))])
 
     def _first_maps(self, stack: Stack) -> NDArray[np.float64]:
         """The maps that learning begins at, each divided by its squared norm."""
