@@ -376,6 +376,10 @@ def test_an_estimator_of_one_s_own_is_fitted_as_it_is_and_not_changed():
     decoder = fitted(estimator=own, screening_percentile=None)
     assert decoder.cv_params_["cat"] == {}
     assert not hasattr(own, "coef_")
+    other = fitted(estimator=own, estimator_args={"C": 1e-4}, screening_percentile=None)
+    assert own.C == decoder.estimator_.C == 7
+    assert other.estimator_.C == 1e-4
+    assert np.abs(other.coef_ - decoder.coef_).max() > 1e-4
     rows = quiet(lambda: NiftiMasker(mask_image(), standardize="zscore_sample").fit_transform(brain(TWO)))
     expected = np.mean([clone(own).fit(rows[train], TWO[train]).coef_[0] for train, _ in decoder.cv_], axis=0)
     assert_allclose(decoder.coef_[0], expected, atol=1e-7)
@@ -630,6 +634,10 @@ def one_sided():
         (dict(y=np.linspace(0, 1, N)), ValueError, "y must be classes.*continuous.*DecoderRegressor"),
         (dict(y=np.ones((N, 2))), ValueError, r"y must have one value .* shape is \(48, 2\)"),
         (dict(y=None), ValueError, "y is None"),
+        (dict(y=np.array(["cat", 1] * (N // 2), dtype=object)), ValueError, "y has words and numbers"),
+        (dict(y=["cat"], X=brain(TWO).slicer[..., 0]), ValueError, "X has 1 sample"),
+        (dict(scoring="neg_log_loss"), ValueError, "needs probabilities"),
+        (dict(memory=3), TypeError, "memory"),
         (dict(groups=RUNS[:-2]), ValueError, "groups has 46 values, X has 48"),
         (dict(cv=LeaveOneGroupOut()), ValueError, "groups is needed by cv=LeaveOneGroupOut"),
         (dict(cv=[(np.flatnonzero(TWO == "cat"), np.arange(N))]), ValueError, "fold 0 have no sample of class 'face'"),

@@ -96,6 +96,16 @@ def test_samples_on_the_margin_itself_and_repeated_samples_do_not_keep_newton_fr
         assert np.linalg.norm(gradient(X, y, C, weights, fitted.intercept)) < 1e-6 * C * len(y) + 1e-12
 
 
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+def test_raw_intensities_far_from_zero_are_separated(offset):
+    X, y = data(ONE_BY_ONE + 20, 3000)
+    X += 3 * y[:, None] * (np.arange(3000) < 40) + offset
+    for fitted in fit_in_dual([LinearSVC(C=C) for C in (1e-8, 1, 100)], X @ X.T, y):
+        assert np.isfinite(fitted.coefficients).all()
+    decided = X @ (fitted.coefficients @ X) + fitted.intercept
+    assert (np.sign(decided) == y).mean() > 0.95
+
+
 @pytest.mark.parametrize("n, p", [(40, 300), (60, 12), (41, 40)])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_ridges_choose_and_weigh_as_scikit_learn(n, p, intercept):

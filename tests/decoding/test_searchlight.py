@@ -45,7 +45,7 @@ def masks():
     inside[1:-1, 1:, :-1] = 1
     inside[3, 3, 2] = 0
     process = np.zeros(SHAPE, np.uint8)
-    process[1:5, 1:5, 1:3] = 1
+    process[1:4, 1:4, 1:3] = 1
     return nib.Nifti1Image(inside, AFFINE), nib.Nifti1Image(process, AFFINE)
 
 

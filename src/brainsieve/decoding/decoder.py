@@ -37,7 +37,7 @@ from brainsieve.decoding.scoring import OF_TWO_CLASSES, needs_decisions_only, sc
 from brainsieve.decoding.screening import check_screening, screening_of
 from brainsieve.engine.threads import single_threaded_blas
 from brainsieve.logs import log, warn
-from brainsieve.maskers.declared import keep_parameters
+from brainsieve.maskers.declared import a_memory, keep_parameters
 from brainsieve.typing import FwhmLike, ImagesLike, MaskStrategy, MemoryLike, Standardize
 
 NewImages = Literal["training", "own"]
@@ -124,6 +124,7 @@ class _Decoding(BaseEstimator):
         check_screening(self.screening_percentile, self.screening_n_features)
         an_integer("n_jobs", self.n_jobs)
         a_bool_or_int("verbose", self.verbose)
+        a_memory("memory", self.memory)
         one_of("training", "own")("new_images", self.new_images)
 
     def _targets(self, y: NDArray) -> list[NDArray[np.float64]]:

@@ -40,8 +40,14 @@ def one_column(values: ArrayLike, name: str, n_samples: int) -> NDArray:
         raise ValueError(
             f"{name} has {len(missing)} missing values (NaN), the first at position {missing[0]}."
         )
+    if column.dtype != object:
+        return column
     # Text of a data frame comes as objects.
-    return np.asarray(column.tolist()) if column.dtype == object else column
+    if len({isinstance(value, str) for value in column}) > 1:
+        raise ValueError(
+            f"{name} has words and numbers: {found(column[:4].tolist())}. Give one or the other."
+        )
+    return np.asarray(column.tolist())
 
 
 def classes_of(y: NDArray) -> NDArray:
@@ -59,7 +65,7 @@ def classes_of(y: NDArray) -> NDArray:
         )
     classes = np.unique(y)
     if len(classes) < 2:
-        raise ValueError(f"y has only one class, {classes[0]!r}; at least two are needed.")
+        raise ValueError(f"y has only one class, {classes.tolist()[0]!r}; at least two are needed.")
     return classes
 
 

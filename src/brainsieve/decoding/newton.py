@@ -131,7 +131,13 @@ def _solve_inside(
     (chosen,) = inside.nonzero()
     matrix = kernel[np.ix_(chosen, chosen)]
     matrix[np.diag_indices(len(chosen))] += ridge[chosen]
-    coefficients[chosen] = cho_solve(cho_factor(matrix, lower=True, overwrite_a=True), target[chosen])
+    try:
+        coefficients[chosen] = cho_solve(cho_factor(matrix, lower=True), target[chosen])
+    except np.linalg.LinAlgError:
+        # Features far from 0 (raw intensities): what rounding leaves of their products hides the cost.
+        values, vectors = np.linalg.eigh(matrix)
+        values = np.maximum(values, ridge[chosen].min())
+        coefficients[chosen] = vectors @ ((vectors.T @ target[chosen]) / values)
     return coefficients
 
 

@@ -128,6 +128,8 @@ def fit_reader(
         changes["standardize"] = False
     plain = wanted.set_params(**changes) if changes else wanted
     X = _fit_rows(plain, imgs)
+    if len(X) < 2:
+        raise ValueError(f"X has {len(X)} sample; a decoder is fitted to many, and tested on some of them.")
     masker = copy.copy(plain)
     masker.set_params(**{name: own[name] for name in changes})
     if "standardize" not in changes:

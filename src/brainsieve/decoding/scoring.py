@@ -83,7 +83,7 @@ def score_of_decisions(scorer: Any, decisions: NDArray, y: NDArray, classes: NDA
     columns = decisions[:, None] if decisions.ndim == 1 else decisions
     weights = np.eye(columns.shape[1])
     model = DecidedRegressor(weights, 0.0) if classes is None else DecidedClassifier(weights, 0.0, classes)
-    return float(scorer(model, columns, y))
+    return _scored(scorer, model, columns, y)
 
 
 def score_of_model(
@@ -96,7 +96,20 @@ def score_of_model(
         if classes is None
         else DecidedClassifier(weights, constant, classes)
     )
-    return float(scorer(model, X, y))
+    return _scored(scorer, model, X, y)
+
+
+def _scored(scorer: Any, model: Any, X: NDArray, y: NDArray) -> float:
+    try:
+        return float(scorer(model, X, y))
+    except AttributeError as error:
+        # scikit-learn asks for what the score is computed from.
+        if "predict_proba" not in str(error):
+            raise
+        raise ValueError(
+            f"scoring={scorer} needs probabilities, which are not there; give a score of decisions (as 'roc_auc') or "
+            "of predictions (as 'accuracy')."
+        ) from None
 
 
 # -- many at once ----------------------------------------------------------------------------------------------
