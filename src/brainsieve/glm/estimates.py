@@ -222,21 +222,20 @@ class Model:
 
     def autocorrelations(self, sums: Sums) -> NDArray[np.float64]:
         """Yule-Walker coefficients of the residuals of least squares, (n_points, order)."""
-        lags, rank = sums.lags, self.span.rank
-        coefficients = np.zeros((lags.rank, sums.total.size))
+        rank = self.span.rank
+        coefficients = np.zeros((len(sums.ones), sums.total.size))
         coefficients[:rank] = self.least_squares(sums)
-        if lags.rank > rank:
+        if len(sums.ones) > rank:
             # The mean of the residuals is 0 only where the design has a constant.
-            ones = np.ones(lags.n_samples)
-            mean = (sums.total - (ones @ lags.basis) @ coefficients) / lags.n_samples
-            coefficients += np.outer(lags.basis.T @ ones, mean)
+            mean = (sums.total - sums.ones @ coefficients) / sums.n_samples
+            coefficients += np.outer(sums.ones, mean)
         moments = []
         for lag in range(self.noise.order + 1):
-            gram, products = lags.gram[lag, 0], sums.products[lag, 0]
+            gram, products = sums.gram[lag, 0], sums.products[lag, 0]
             moment = sums.squares[lag, 0] - np.einsum(
                 "rv,rv->v", coefficients, 2 * products - gram @ coefficients
             )
-            moments.append(moment / (2 if lag else 1) / max(lags.n_pairs(lag), 1))
+            moments.append(moment / (2 if lag else 1) / max(sums.n_pairs[lag], 1))
         return yule_walker(np.stack(moments))
 
     def estimate(self, sums: Sums, rho: NDArray[np.float64], group: NDArray[np.intp]) -> Estimate:
@@ -253,7 +252,7 @@ class Model:
         dispersion, away = np.zeros(n_points), np.zeros(n_points)
         inverses = np.zeros((len(rho), rank, rank))
         plain = self.least_squares(sums)
-        dof = sums.lags.n_samples - rank
+        dof = sums.n_samples - rank
         for i, points in points_of_groups(group, len(rho)):
             gram, products, squares = sums.of(points).whitened(rho[i])
             gram, products = gram[:rank, :rank], products[:rank]
@@ -263,7 +262,7 @@ class Model:
             if dof > 0:
                 dispersion[points] = (squares - np.einsum("rv,rv->v", mine, products)) / dof
             away[points] = np.sum((mine - plain[:, points]) ** 2, axis=0)
-        around_mean = sums.squares[0, 0] - sums.total**2 / sums.lags.n_samples
+        around_mean = sums.squares[0, 0] - sums.total**2 / sums.n_samples
         with np.errstate(invalid="ignore", divide="ignore"):
             r_square = 1 - (self.left(sums) + away) / around_mean
         return Estimate(self.span, self.names, coefficients, dispersion, group, rho, inverses, r_square)

@@ -125,4 +125,4 @@ def _corrected(
 
 
 def _around_mean(sums: Sums) -> NDArray[np.float64]:
-    return sums.squares[0, 0] - sums.total**2 / sums.lags.n_samples
+    return sums.squares[0, 0] - sums.total**2 / sums.n_samples

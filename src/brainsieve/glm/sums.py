@@ -13,7 +13,7 @@ is then small.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -70,10 +70,6 @@ class Lags:
             found[:lag] = self.stretch[:lag] == self.stretch[-lag:]
         return found
 
-    def n_pairs(self, lag: int) -> int:
-        """Pairs of samples at this distance inside stretches."""
-        return int(self.has(lag).sum())
-
     def weights(self, j: int, k: int) -> NDArray[np.bool_]:
         """For which samples u the product y[u] y[u − (j − k)] is part of y' M(j, k) y."""
         return self.has(j - k) & self.has(-k)
@@ -100,7 +96,13 @@ class Sums:
 
     Attributes
     ----------
-    lags : Lags
+    n_samples : int
+    n_pairs : tuple of int
+        Pairs of samples at distance 0, 1, …, order inside stretches.
+    ones : array of shape (rank,)
+        Q' 1, where the constant is in the span of Q.
+    gram : dict of (j, k) to array of shape (rank, rank)
+        Q' M(j, k) Q.
     products : dict of (j, k) to array of shape (rank, n_points)
         Q' M(j, k) y.
     squares : dict of (j, k) to array of shape (n_points,)
@@ -109,25 +111,37 @@ class Sums:
         Σ y.
     """
 
-    lags: Lags
+    n_samples: int
+    n_pairs: tuple[int, ...]
+    ones: NDArray[np.float64]
+    gram: dict[tuple[int, int], NDArray[np.float64]]
     products: dict[tuple[int, int], NDArray[np.float64]]
     squares: dict[tuple[int, int], NDArray[np.float64]]
     total: NDArray[np.float64]
 
     def of(self, points: NDArray[np.intp]) -> Sums:
         """Those of some points."""
-        return Sums(
-            self.lags,
-            {pair: sums[:, points] for pair, sums in self.products.items()},
-            {pair: sums[points] for pair, sums in self.squares.items()},
-            self.total[points],
+        return replace(
+            self,
+            products={pair: sums[:, points] for pair, sums in self.products.items()},
+            squares={pair: sums[points] for pair, sums in self.squares.items()},
+            total=self.total[points],
+        )
+
+    def within(self, part: NDArray[np.float64]) -> Sums:
+        """Those of the basis Q @ part, where `part` (rank, smaller rank) has orthonormal columns."""
+        return replace(
+            self,
+            ones=self.ones @ part,
+            gram={pair: part.T @ gram @ part for pair, gram in self.gram.items()},
+            products={pair: part.T @ sums for pair, sums in self.products.items()},
         )
 
     def whitened(self, rho: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
         """Q'W'WQ, Q'W'Wy and y'W'Wy for the filter with coefficients `rho`, of shape (order,)."""
         a = np.concatenate([[1.0], -np.asarray(rho, dtype=np.float64)])
-        pairs = [(j, k) for j, k in self.lags.pairs if j < len(a)]
-        gram = sum(a[j] * a[k] * self.lags.gram[j, k] for j, k in pairs)
+        pairs = [(j, k) for j, k in self.gram if j < len(a)]
+        gram = sum(a[j] * a[k] * self.gram[j, k] for j, k in pairs)
         products = sum(a[j] * a[k] * self.products[j, k] for j, k in pairs)
         squares = sum(a[j] * a[k] * self.squares[j, k] for j, k in pairs)
         return gram, products, squares  # type: ignore[return-value]
@@ -196,7 +210,9 @@ class Gatherer:
         for i, (j, k) in enumerate(self._lags.corrected):
             products[j, k] = products[j - k, 0] - self._end_products[i * rank : (i + 1) * rank]
             squares[j, k] = squares[j - k, 0] - self._squares[j, k] * (2 if j > k else 1)
-        return Sums(self._lags, products, squares, self.total)
+        lags = self._lags
+        n_pairs = tuple(int(lags.has(lag).sum()) for lag in range(lags.order + 1))
+        return Sums(lags.n_samples, n_pairs, lags.basis.sum(axis=0), lags.gram, products, squares, self.total)
 
 
 def add_product(into: NDArray[np.float64], weights: NDArray, block: NDArray[np.float64]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brainsieve.glm.first_level.beta_series import BetaSeries, beta_series
 from brainsieve.glm.first_level.design_matrix import check_design_matrix, make_first_level_design_matrix
 from brainsieve.glm.first_level.hrf import (
     glover_dispersion_derivative,
@@ -12,12 +13,14 @@ from brainsieve.glm.first_level.hrf import (
     spm_time_derivative,
 )
 from brainsieve.glm.first_level.model import FirstLevelModel
+from brainsieve.glm.first_level.regression import run_glm
 from brainsieve.glm.first_level.regressors import compute_regressor
 from brainsieve.glm.first_level.scaling import mean_scaling
-from brainsieve.glm.regression import run_glm
 
 __all__ = [
+    "BetaSeries",
     "FirstLevelModel",
+    "beta_series",
     "check_design_matrix",
     "compute_regressor",
     "glover_dispersion_derivative",

@@ -20,6 +20,7 @@ from brainsieve.glm.expressions import expression_to_contrast_vector
 from brainsieve.glm.first_level.design_matrix import make_first_level_design_matrix
 from brainsieve.glm.first_level.inputs import confounds_of, design_of, per_run, runs_of
 from brainsieve.glm.first_level.masks import masker_of
+from brainsieve.glm.first_level.regression import results_of
 from brainsieve.glm.first_level.regressors import checked_delays
 from brainsieve.glm.first_level.scaling import (
     Mode,
@@ -31,7 +32,6 @@ from brainsieve.glm.first_level.scaling import (
 )
 from brainsieve.glm.first_level.series import RunSeries
 from brainsieve.glm.fitting import FittedSeries, fit_series
-from brainsieve.glm.regression import results_of
 from brainsieve.glm.results import RegressionResults
 from brainsieve.logs import log, warn
 from brainsieve.typing import ConfoundsLike, ImagesLike, MemoryLike, NiimgLike, SampleMaskLike, TableLike
@@ -221,7 +221,7 @@ class FirstLevelModel(BaseEstimator):
         plan = self._checked(bins)
         runs = runs_of(run_imgs)
         tables = self._tables(len(runs), events, confounds, sample_masks, design_matrices)
-        masker = masker_of(self.mask_img, self._masker_parameters(), runs)
+        masker = self._masker(runs)
         series = [
             RunSeries(masker, img, mask) for img, mask in zip(runs, tables["sample_masks"], strict=True)
         ]
@@ -236,7 +236,7 @@ class FirstLevelModel(BaseEstimator):
         self.n_elements_ = int(masker.n_elements_)
         return self
 
-    def _checked(self, bins: int) -> _Plan:
+    def _checked(self, bins: int) -> Plan:
         a_positive_number_or_none("t_r", self.t_r)
         if self.slice_time_ref is None:
             raise TypeError("slice_time_ref must be a share, from 0 to 1; None was given.")
@@ -256,7 +256,7 @@ class FirstLevelModel(BaseEstimator):
         memory = memory_for(self.memory, int(self.verbose))
         level = effective_level(self.memory, self.memory_level)
         noise = Noise.of(self.noise_model, bins, self.random_state)
-        return _Plan(noise, mode, standardize == "zscore_sample", memory, level, int(self.verbose))
+        return Plan(noise, mode, standardize == "zscore_sample", memory, level, int(self.verbose))
 
     def _tables(self, n_runs: int, *given: Any) -> dict[str, list[Any]]:
         names = ("events", "confounds", "sample_masks", "design_matrices")
@@ -274,27 +274,37 @@ class FirstLevelModel(BaseEstimator):
             raise ValueError("t_r, the seconds between two volumes, is needed to make designs of events.")
         return tables
 
-    def _masker_parameters(self) -> dict[str, Any]:
+    def _masker(self, runs: list[Any]) -> Any:
         names = ("target_affine", "target_shape", "smoothing_fwhm", "memory", "memory_level", "reports")
-        # Runs of a study agree in their time between volumes; images of the results carry it.
-        return {name: getattr(self, name) for name in names} | {"verbose": max(0, int(self.verbose) - 1)}
+        parameters = {name: getattr(self, name) for name in names} | {
+            "verbose": max(0, int(self.verbose) - 1)
+        }
+        return masker_of(self.mask_img, parameters, runs)
 
     def _design(self, run: RunSeries, i: int, tables: dict[str, list[Any]]) -> pd.DataFrame:
         if tables["design_matrices"][i] is not None:
             return design_of(tables["design_matrices"][i], run.n_samples, run.kept, run.name)
-        confounds = confounds_of(tables["confounds"][i], run.n_samples, run.name, run.kept)
-        if confounds is not None:
-            # What stands in volumes that are left out cannot matter.
-            left_out = np.setdiff1d(np.arange(run.n_samples), run.kept)
-            confounds.iloc[left_out] = confounds.iloc[left_out].fillna(0.0).replace([np.inf, -np.inf], 0.0)
-        assert self.t_r is not None
         design = make_first_level_design_matrix(
-            (np.arange(run.n_samples) + self.slice_time_ref) * self.t_r,
+            self._frame_times(run),
             tables["events"][i],
-            add_regs=confounds,
+            add_regs=self._confounds(run, tables["confounds"][i]),
             **self.design_parameters(),
         )
         return design.iloc[run.kept]
+
+    def _frame_times(self, run: RunSeries) -> NDArray[np.float64]:
+        """Seconds of the volumes of a run, those that are left out among them."""
+        assert self.t_r is not None
+        return (np.arange(run.n_samples) + self.slice_time_ref) * self.t_r
+
+    @staticmethod
+    def _confounds(run: RunSeries, confounds: Any) -> pd.DataFrame | None:
+        table = confounds_of(confounds, run.n_samples, run.name, run.kept)
+        if table is not None:
+            # What stands in volumes that are left out cannot matter.
+            left_out = np.setdiff1d(np.arange(run.n_samples), run.kept)
+            table.iloc[left_out] = table.iloc[left_out].fillna(0.0).replace([np.inf, -np.inf], 0.0)
+        return table
 
     def design_parameters(self) -> dict[str, Any]:
         """The parameters of designs, as `make_first_level_design_matrix` takes them."""
@@ -440,7 +450,7 @@ class FirstLevelModel(BaseEstimator):
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class Plan:
     """What is done with the series of every run."""
 
     noise: Noise
@@ -451,7 +461,7 @@ class _Plan:
     verbose: int
 
 
-def _fit_run(run: RunSeries, design: pd.DataFrame, plan: _Plan) -> FittedRun:
+def _fit_run(run: RunSeries, design: pd.DataFrame, plan: Plan) -> FittedRun:
     matrix, names = design.to_numpy(), [str(name) for name in design.columns]
 
     def compute() -> tuple[Estimate, Scaling, NDArray[np.bool_]]:
@@ -478,19 +488,21 @@ def _fit_run(run: RunSeries, design: pd.DataFrame, plan: _Plan) -> FittedRun:
 
 
 def _estimated(
-    run: RunSeries, matrix: NDArray[np.float64], names: list[str], plan: _Plan
+    run: RunSeries, matrix: NDArray[np.float64], names: list[str], plan: Plan
 ) -> tuple[Estimate, Scaling]:
     """The estimate in the units of scaled series; values that are missing make it NaN."""
 
     def fit(blocks: Callable[[], Iterator[NDArray[np.float64]]]) -> FittedSeries:
         return fit_series(blocks, run.n_points, matrix, names, plan.noise, run.stretch, run.name, run.points)
 
-    if plan.mode == "volume":
-        fitted, scaling = fit(lambda: (percent_of_volume(b, run.name) for b in run.blocks())), Scaling()
-    elif plan.mode is None and not plan.z_scored:
-        fitted, scaling = fit(run.blocks), Scaling()
-    else:
-        fitted, scaling = _scaled_fit(run, fit, plan)
+    fitted = fit(scaled_blocks(run, plan))
+    n = len(run.kept)
+    scaling = scaling_of(run, plan, fitted.mean, np.sqrt(fitted.squares / max(n - 1, 1)))
+    if fitted.estimate.span.constant is not None:
+        # Scaling is linear: it follows the fit.
+        fitted = replace(fitted, estimate=fitted.estimate.scaled(scaling.factor, scaling.shift))
+    elif np.any(scaling.shift):
+        fitted = fit(lambda: (scaling(block) for block in run.blocks()))
     estimate = fitted.estimate
     if run.missing.any():
         coefficients, dispersion, r_square = (
@@ -501,20 +513,22 @@ def _estimated(
     return estimate, scaling
 
 
-def _scaled_fit(
-    run: RunSeries, fit: Callable[..., FittedSeries], plan: _Plan
-) -> tuple[FittedSeries, Scaling]:
-    """Scaling is linear: it follows the fit, unless the design has no constant that takes up the mean."""
-    fitted = fit(run.blocks)
-    n = len(run.kept)
-    mean, deviation = fitted.mean, np.sqrt(fitted.squares / max(n - 1, 1))
+def scaled_blocks(run: RunSeries, plan: Plan) -> Callable[[], Iterator[NDArray[np.float64]]]:
+    """The blocks of a run, scaled where that must come before the fit: each volume by itself."""
+    if plan.mode != "volume":
+        return run.blocks
+    return lambda: (percent_of_volume(block, run.name) for block in run.blocks())
+
+
+def scaling_of(
+    run: RunSeries, plan: Plan, mean: NDArray[np.float64], deviation: NDArray[np.float64]
+) -> Scaling:
+    """The scaling that follows the fit, from means and standard deviations of the series."""
     if plan.z_scored:
-        scaling = z_scores(mean, deviation)
-    else:
-        scaling = percent_of_mean(plan.mode, mean, deviation, run.name, run.points)
-    if fitted.estimate.span.constant is None:
-        return fit(lambda: (scaling(block) for block in run.blocks())), scaling
-    return replace(fitted, estimate=fitted.estimate.scaled(scaling.factor, scaling.shift)), scaling
+        return z_scores(mean, deviation)
+    if plan.mode in (None, "volume"):
+        return Scaling()
+    return percent_of_mean(plan.mode, mean, deviation, run.name, run.points)
 
 
 def _residuals(run: FittedRun, design: NDArray[np.float64], signal_scaling: Any) -> NDArray[np.float64]:
