@@ -75,6 +75,14 @@ class Span:
         is_inside = np.abs(self.basis @ weights - ones).max(initial=0) < 1e-9
         return weights if is_inside else None
 
+    @cached_property
+    def as_one(self) -> NDArray[np.float64]:
+        """Coefficients of the columns, (n_columns,), that give 1 for every sample; the constant must be in the span."""
+        assert self.constant is not None
+        weights = self.back @ self.constant
+        share = np.abs(weights * self.lengths)
+        return np.where(share > 1e-12 * share.max(initial=0), weights, 0.0)
+
     def estimable(self, contrast: NDArray) -> bool:
         """Whether a contrast (n_columns,) is one of fitted values: c = c X⁺ X."""
         scaled = contrast / self.lengths

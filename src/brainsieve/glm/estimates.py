@@ -163,13 +163,12 @@ class Estimate:
 
         The constant must be in the span where `shift` is not 0.
         """
-        coefficients = self.coefficients
+        coefficients, dispersion = self.coefficients, self.dispersion
         if np.any(shift):
-            assert self.span.constant is not None
-            coefficients = coefficients + np.outer(self.span.back @ self.span.constant, shift)
-        return replace(
-            self, coefficients=coefficients * factor, dispersion=self.dispersion * np.square(factor)
-        )
+            coefficients = coefficients + np.outer(self.span.as_one, shift)
+            # What rounding makes of the constant is no effect.
+            dispersion = np.maximum(dispersion, np.square(ROUNDING * np.asarray(shift)))
+        return replace(self, coefficients=coefficients * factor, dispersion=dispersion * np.square(factor))
 
 
 def whitener(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -583,7 +583,6 @@ def matrices_of(definitions: Sequence[Any], columns: Sequence[list[str]]) -> lis
     ValueError
         If a string fits no run, an array is too long, or means other columns in other runs.
     """
-    _refuse_shifted(definitions, columns)
     matrices: list[NDArray[np.float64] | None] = []
     failed: dict[int, ValueError] = {}
     is_short = False
@@ -604,6 +603,7 @@ def matrices_of(definitions: Sequence[Any], columns: Sequence[list[str]]) -> lis
         raise next(iter(failed.values()))
     for i, error in failed.items():
         warn(f"Run {i} takes no part in the contrast. {error}")
+    _refuse_shifted(definitions, columns)
     if is_short:
         warn("The contrast is shorter than the design; the columns that follow have a weight of 0.")
     return matrices
