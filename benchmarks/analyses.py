@@ -187,6 +187,77 @@ def _classes(shape: tuple[int, int, int], n: int, n_classes: int) -> tuple[Any, 
     return nib.Nifti1Image(data, affine), nib.Nifti1Image(np.ones(shape, np.uint8), affine), y
 
 
+def run_and_events(scale: int) -> tuple[Any, Any, Any, Any]:
+    """A run of 50 000 voxels and 200 volumes in a compressed file, its mask, 40 events and 6 confounds."""
+    import atexit
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    import nibabel as nib
+    import numpy as np
+    import pandas as pd
+
+    rng, n = np.random.default_rng(0), 200 if scale == 1 else 60
+    shape, n_inside = ((60, 72, 60), 50_000) if scale == 1 else ((8, 8, 8), 300)
+    inside = np.zeros(shape, dtype=bool)
+    inside.flat[np.linspace(0, inside.size - 1, n_inside).astype(int)] = True
+    values = np.zeros((*shape, n), dtype=np.int16)
+    level = 5000 + 1000 * rng.random(n_inside)
+    for t in range(n):
+        values[inside, t] = level + 30 * rng.normal(size=n_inside)
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    nib.save(nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1])), folder / "run.nii.gz")
+    nib.save(nib.Nifti1Image(inside.astype(np.uint8), np.diag([3.0, 3, 3, 1])), folder / "mask.nii.gz")
+    n_events = 40 if scale == 1 else 6
+    onsets = np.linspace(4, 2 * n - 20, n_events)
+    events = pd.DataFrame({"onset": onsets, "duration": 2.0, "trial_type": ["a", "b"] * (n_events // 2)})
+    confounds = pd.DataFrame(rng.normal(size=(n, 6)), columns=list("uvwxyz"))
+    return str(folder / "run.nii.gz"), str(folder / "mask.nii.gz"), events, confounds
+
+
+def first_level(noise: str) -> Case:
+    """A fit of 17 columns, and 10 contrasts."""
+
+    def prepare(package: str, scale: int) -> Callable[[], Any]:
+        run, mask, events, confounds = run_and_events(scale)
+        model = importlib.import_module(f"{package}.glm.first_level").FirstLevelModel(
+            t_r=2, mask_img=mask, noise_model=noise
+        )
+        contrasts = ["a", "b", "a - b", "a + b", *"uvwxyz"]
+
+        def call() -> Any:
+            fitted = model.fit(run, events, confounds)
+            return [fitted.compute_contrast(contrast) for contrast in contrasts]
+
+        return call
+
+    return prepare
+
+
+def separate_trials(noise: str, n_trials: int = 40) -> Case:
+    """LSS: a model for each trial. The peer fits `n_trials` of them, to be multiplied by 40 / `n_trials`."""
+
+    def prepare(package: str, scale: int) -> Callable[[], Any]:
+        run, mask, events, confounds = run_and_events(scale)
+        room = importlib.import_module(f"{package}.glm.first_level")
+        parameters = {"t_r": 2, "mask_img": mask, "noise_model": noise}
+        if package == "brainsieve":
+            return lambda: room.beta_series(room.FirstLevelModel(**parameters), run, events, confounds)
+
+        def one_by_one() -> None:
+            for i in range(min(n_trials, len(events))):
+                alone = events.astype({"trial_type": object})
+                alone.loc[i, "trial_type"] = "alone"
+                fitted = room.FirstLevelModel(**parameters).fit(run, alone, confounds)
+                fitted.compute_contrast("alone", output_type="effect_size")
+
+        return one_by_one
+
+    return prepare
+
+
 CASES: dict[str, Case] = {
     "CanICA, 4 runs × 150 × 29 828 voxels, 20 components": decomposition("CanICA"),
     "CanICA, 16 runs": decomposition("CanICA", 16),
@@ -201,6 +272,10 @@ CASES: dict[str, Case] = {
     "the same, 4 classes, 2 000 voxels kept": decoder("svc", 4, 2000),
     "SearchLight, svc, 125 spheres of 123 voxels": searchlight("svc"),
     "the same, ridge": searchlight("ridge_classifier"),
+    "FirstLevelModel AR(1), 50 000 × 200, and 10 contrasts": first_level("ar1"),
+    "the same, OLS": first_level("ols"),
+    "LSS of 40 trials, OLS (peer: 2 of them)": separate_trials("ols", 2),
+    "LSS of 40 trials, AR(1) (peer: 2 of them)": separate_trials("ar1", 2),
 }
 
 
