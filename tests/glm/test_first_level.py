@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import warnings
 
@@ -9,11 +10,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.glm import first_level as peer_room
 from nilearn.glm.first_level import FirstLevelModel as Peer
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from tests import small_cifti
 
+from brainsieve.glm import first_level
 from brainsieve.glm.first_level import FirstLevelModel, make_first_level_design_matrix, run_glm
 from brainsieve.maskers import NiftiLabelsMasker, NiftiMasker, SurfaceMasker
 from brainsieve.surface import InMemoryMesh, PolyMesh, SurfaceImage
@@ -449,6 +453,21 @@ def test_surfaces_are_fitted_as_their_series_are():
     assert every.mask_img is False and every.n_elements_ == 35
 
 
+def test_cifti_series_are_fitted_as_their_grayordinates(tmp_path):
+    path = small_cifti.series(tmp_path, 60)
+    fitted = FirstLevelModel(t_r=2, mask_img=False, minimize_memory=False).fit(
+        path, EVENTS[0], CONFOUNDS[0], MASKS[0]
+    )
+    series = nib.load(path).get_fdata()[MASKS[0]]
+    labels, results = run_glm(100 * (series / series.mean(axis=0) - 1), fitted.design_matrices_[0])
+    assert_array_equal(labels, fitted.labels_[0])
+    effect = fitted.compute_contrast("a - b", output_type="effect_size")
+    assert isinstance(effect, nib.Cifti2Image)
+    for label, result in results.items():
+        assert_allclose(effect.get_fdata()[0, labels == label], result.theta[0] - result.theta[1], atol=1e-8)
+    assert fitted.residuals_[0].shape == (55, series.shape[1])
+
+
 def test_masks_are_computed_of_all_runs_or_are_all_points():
     fitted = quiet(FirstLevelModel(t_r=2, mask_img=False, reports=False).fit, RUNS[0], EVENTS[0])
     assert fitted.n_elements_ == np.prod(SHAPE) and fitted.mask_img is False
@@ -539,3 +558,19 @@ def test_designs_and_tables_are_taken_from_files_and_tuples(tmp_path):
     assert_allclose(
         values_of(bare.compute_contrast("column_0")), values_of(plain.compute_contrast("a")), atol=1e-11
     )
+
+
+@pytest.mark.parametrize("name", [name for name in first_level.__all__ if hasattr(peer_room, name)])
+def test_parameters_and_defaults_begin_as_the_peer_s(name):
+    mine, others = (parameters_of(getattr(room, name)) for room in (first_level, peer_room))
+    assert mine[: len(others)] == others
+
+
+@pytest.mark.parametrize("method", ["fit", "compute_contrast"])
+def test_methods_take_what_the_peer_s_take(method):
+    mine, others = (parameters_of(getattr(one, method)) for one in (FirstLevelModel, Peer))
+    assert mine[: len(others)] == others
+
+
+def parameters_of(call):
+    return [(p.name, p.default) for p in inspect.signature(call).parameters.values()]

@@ -331,5 +331,4 @@ def test_false_positives_of_white_noise_are_at_the_nominal_level(noise):
         contrast = compute_contrast(labels, results, np.eye(7)[0])
         found.append((contrast.p_value() < 0.05).mean())
     # Points of a simulation are independent: a binomial interval of 20 000 tests.
-    share = np.mean(found)
-    assert abs(share - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / 20_000) + (0.003 if noise == "ar1" else 0)
+    assert abs(np.mean(found) - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / 20_000)
