@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from brainsieve.glm.estimates import Estimate, whitener
+from brainsieve.glm.estimates import Estimate, labels_of, whitener
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +254,22 @@ class RegressionResults:
         n = self.df_total
         with np.errstate(divide="ignore"):
             return -n / 2 * (np.log(2 * np.pi * self.SSE / n) + 1)
+
+
+def results_of(
+    estimate: Estimate, series: NDArray | None = None, design: NDArray | None = None
+) -> tuple[NDArray, dict[Any, RegressionResults]]:
+    """Labels of the points and the results of each label, from an estimate of all points."""
+    names = labels_of(estimate)
+    labels = names[estimate.group]
+    results = {
+        # As scripts know them: text, or 0.0.
+        names[group].item() if names.dtype.kind == "f" else str(names[group]): RegressionResults(
+            estimate, group, points, series, design
+        )
+        for group, points in estimate.groups()
+    }
+    return labels, results
 
 
 def whiten(series: NDArray[Any], rho: NDArray[np.float64]) -> NDArray[np.float64]:

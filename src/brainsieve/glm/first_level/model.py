@@ -20,7 +20,6 @@ from brainsieve.glm.expressions import expression_to_contrast_vector
 from brainsieve.glm.first_level.design_matrix import make_first_level_design_matrix
 from brainsieve.glm.first_level.inputs import confounds_of, design_of, per_run, runs_of
 from brainsieve.glm.first_level.masks import masker_of
-from brainsieve.glm.first_level.regression import results_of
 from brainsieve.glm.first_level.regressors import checked_delays
 from brainsieve.glm.first_level.scaling import (
     Mode,
@@ -32,7 +31,7 @@ from brainsieve.glm.first_level.scaling import (
 )
 from brainsieve.glm.first_level.series import RunSeries
 from brainsieve.glm.fitting import FittedSeries, fit_series
-from brainsieve.glm.results import RegressionResults
+from brainsieve.glm.results import RegressionResults, results_of
 from brainsieve.logs import log, warn
 from brainsieve.typing import ConfoundsLike, ImagesLike, MemoryLike, NiimgLike, SampleMaskLike, TableLike
 

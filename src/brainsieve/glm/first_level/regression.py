@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.checks import found
-from brainsieve.glm.estimates import Estimate, Noise, labels_of
+from brainsieve.glm.estimates import Noise
 from brainsieve.glm.first_level.design_matrix import check_design_matrix
 from brainsieve.glm.fitting import fit_series
-from brainsieve.glm.results import RegressionResults
+from brainsieve.glm.results import RegressionResults, results_of
 from brainsieve.logs import log
 
 # Values of a block of samples.
@@ -75,22 +75,6 @@ def run_glm(
     estimate = fit_series(blocks, series.shape[1], design, names, noise).estimate
     labels, results = results_of(estimate, series, design)
     log(verbose, 1, f"run_glm: {series.shape[1]} series, {len(results)} groups of noise.")
-    return labels, results
-
-
-def results_of(
-    estimate: Estimate, series: NDArray | None = None, design: NDArray | None = None
-) -> tuple[NDArray, dict[Any, RegressionResults]]:
-    """Labels of the points and the results of each label, from an estimate of all points."""
-    names = labels_of(estimate)
-    labels = names[estimate.group]
-    results = {
-        # As scripts know them: text, or 0.0.
-        names[group].item() if names.dtype.kind == "f" else str(names[group]): RegressionResults(
-            estimate, group, points, series, design
-        )
-        for group, points in estimate.groups()
-    }
     return labels, results
 
 

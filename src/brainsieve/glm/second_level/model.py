@@ -16,7 +16,7 @@ from brainsieve.glm.contrasts import StatType, checked_stat_type
 from brainsieve.glm.estimates import Estimate, Noise
 from brainsieve.glm.first_level.model import OUTPUTS, TITLES, OutputType
 from brainsieve.glm.fitting import fit_series
-from brainsieve.glm.regression import results_of
+from brainsieve.glm.results import results_of
 from brainsieve.glm.second_level.design_matrix import checked_confounds
 from brainsieve.glm.second_level.inputs import Group
 from brainsieve.glm.second_level.study import Study, contrast_matrix
