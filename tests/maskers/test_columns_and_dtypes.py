@@ -7,10 +7,11 @@ import warnings
 import nibabel as nib
 import numpy as np
 import pytest
+import small_cifti
 from numpy.testing import assert_allclose, assert_array_equal
 from peer import quietly, run_image
 
-from brainsieve.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker
+from brainsieve.maskers import CiftiLabelsMasker, NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 SHAPE = (6, 5, 4)
@@ -246,3 +247,29 @@ def test_the_mean_of_equal_voxels_is_their_value_in_integers(value, rng):
         assert_array_equal(masker.transform(run), np.round(exact))
     half = nib.Nifti1Image(np.full((*SHAPE, 2), value + 0.5), AFFINE)
     assert_array_equal(NiftiLabelsMasker(labels, dtype="int32").fit().transform(half), int(value + 0.5))
+
+
+@pytest.mark.parametrize("kind", [NiftiLabelsMasker, NiftiMapsMasker])
+def test_grids_that_may_not_differ_are_compared_for_the_mask_as_for_the_images(kind, img):
+    values = slabs() if kind is NiftiLabelsMasker else np.stack([slabs() == 2, slabs() == 3], axis=-1)
+    atlas = image(values.astype(np.int16 if kind is NiftiLabelsMasker else np.float32))
+    other = nib.Nifti1Image(np.ones((3, 3, 2), np.uint8), np.diag([6.0, 6.0, 6.0, 1.0]))
+    own = image(np.ones(SHAPE, np.uint8))
+    with pytest.raises(ValueError, match="resampling_target is None, but mask_img"):
+        kind(atlas, mask_img=other, resampling_target=None).fit()
+    with pytest.raises(ValueError, match="resampling_target is None, but imgs"):
+        kind(atlas, mask_img=own, resampling_target=None).fit(other)
+    assert kind(atlas, mask_img=own, resampling_target=None).fit(img).transform(img).shape[0] == 12
+
+
+@pytest.mark.parametrize(
+    "given, fitted_to, step", [(0.5, False, 0.5), (None, True, 0.8), (0.5, True, 0.5), (None, False, 1)]
+)
+def test_series_of_grayordinates_go_back_with_the_time_that_is_known(given, fitted_to, step, tmp_path):
+    run = small_cifti.series(tmp_path, n_samples=7)
+    masker = CiftiLabelsMasker(small_cifti.atlas(tmp_path), t_r=given).fit(run if fitted_to else None)
+    signals = masker.transform(run)
+    for dense in (False, True):
+        axis = masker.inverse_transform(signals, dense=dense).header.get_axis(0)
+        assert axis.step == pytest.approx(step)
+        assert axis.unit == "SECOND"

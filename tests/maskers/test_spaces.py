@@ -224,6 +224,7 @@ def test_a_template_of_another_name_is_another_space(tmp_path, rng):
     "name, space",
     [
         ("/space-A/sub-1_bold.nii", None),
+        ("/data_space-A/sub-1_bold.nii", None),
         ("tpl-fsLR_space-fsaverage_hemi-L_sphere.surf.gii", ("space", "fsaverage")),
         ("space-A_dseg.nii", ("space", "A")),
         ("tpl-A_dseg.nii", ("tpl", "A")),
