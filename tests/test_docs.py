@@ -10,7 +10,7 @@ import pytest
 from brainsieve.cli.arguments import parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/quickstart.md", "docs/decoding.md", "docs/glm.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/decoding.md", "docs/glm.md", "docs/regions.md"]
 
 
 def code_of(page):

@@ -8,7 +8,17 @@ import inspect
 import pytest
 
 # Of these modules everything that is public in the peer, but for surfaces, must be here.
-MODULES = ["image", "masking", "signal", "surface", "interfaces.fmriprep", "connectome", "mass_univariate"]
+MODULES = [
+    "image",
+    "masking",
+    "signal",
+    "surface",
+    "interfaces.fmriprep",
+    "connectome",
+    "mass_univariate",
+    "decomposition",
+    "regions",
+]
 MASKERS = [
     "NiftiMasker",
     "NiftiLabelsMasker",
@@ -98,5 +108,22 @@ def test_decoders_have_the_peers_parameters_and_defaults(name):
     theirs = getattr(importlib.import_module("nilearn.decoding"), name)
     assert_starts_like(ours.__init__, theirs.__init__)
     for method in ("fit", "predict", "decision_function", "score", "transform"):
+        if hasattr(theirs, method):
+            assert_starts_like(getattr(ours, method), getattr(theirs, method))
+
+
+@pytest.mark.parametrize("name", ["RegionExtractor", "Parcellations", "ReNA", "HierarchicalKMeans"])
+def test_estimators_of_regions_have_the_peers_parameters_and_defaults(name):
+    ours = getattr(importlib.import_module("brainsieve.regions"), name)
+    theirs = getattr(importlib.import_module("nilearn.regions"), name)
+    assert_starts_like(ours.__init__, theirs.__init__)
+    for method in (
+        "fit",
+        "transform",
+        "fit_transform",
+        "inverse_transform",
+        "transform_single_imgs",
+        "score",
+    ):
         if hasattr(theirs, method):
             assert_starts_like(getattr(ours, method), getattr(theirs, method))

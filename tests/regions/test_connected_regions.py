@@ -10,9 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
+from brainsieve.engine.domain import VoxelGrid
 from brainsieve.image import index_img
 from brainsieve.regions import connected_label_regions, connected_regions
-from brainsieve.regions.walker import around_peaks
+from brainsieve.regions.walker import around_peaks, peaks
 
 # nilearn keeps maps in float32.
 FLOAT32 = 2e-7
@@ -157,6 +158,42 @@ def test_pieces_without_a_peak_are_told_of_with_map_place_and_size():
     assert weak.sum() * 27 == 891
     assert index == [1]
     assert not np.asarray(ours.dataobj)[weak].any()
+
+
+def test_a_peak_below_a_tenth_of_the_largest_is_none():
+    maps = np.zeros((40, 12, 12))
+    maps[made.ball(maps.shape, (6, 6, 6), 4)] = 1.0
+    maps[made.ball(maps.shape, (33, 6, 6), 4)] = 0.09
+    with pytest.warns(UserWarning, match="1 connected pieces"):
+        assert connected_regions(made.image(maps))[1] == [0]
+    maps[maps == 0.09] = 0.11
+    assert connected_regions(made.image(maps))[1] == [0, 0]
+
+
+def test_peaks_are_those_of_a_map_smoothed_in_mm_along_each_axis():
+    grid = VoxelGrid((16, 15, 14), made.FLIPPED)
+    volume = np.random.default_rng(0).random(grid.shape)
+    for fwhm in [(9.0, 0.0, 0.0), (0.0, 7.0, 0.0), (0.0, 0.0, 8.0), (6.0, 5.0, 9.0)]:
+        sigma = np.array(fwhm) / np.sqrt(8 * np.log(2)) / [3, 2, 4]
+        smoothed = volume
+        for axis in range(3):
+            if sigma[axis]:
+                smoothed = ndimage.gaussian_filter1d(smoothed, sigma[axis], axis=axis)
+        window = ndimage.maximum_filter(smoothed, (5, 7, 3), mode="constant")
+        expected = ndimage.label((smoothed == window) & (smoothed > 0.1 * smoothed.max()))[0]
+        assert_array_equal(peaks(volume, grid, fwhm, distance_mm=7), expected)
+
+
+def test_a_size_equal_to_the_smallest_is_dropped_on_any_grid():
+    volume = np.zeros((6, 6, 6))
+    volume[1:3, 1:3, 1:3] = 1
+    for step in (0.7, 1.1, 2.3, 3.3, 2.7):
+        for affine in (np.diag([step, step, step, 1]), made.OBLIQUE @ np.diag([step / 3] * 3 + [1])):
+            img = made.image(volume, affine)
+            assert made.quiet(connected_regions, img, 8 * step**3, "connected_components") == (None, None)
+            assert connected_regions(img, 7.99 * step**3, "connected_components")[1] == [0]
+            labels = made.image(volume.astype(np.int16), affine)
+            assert not np.asarray(made.quiet(connected_label_regions, labels, 8 * step**3).dataobj).any()
 
 
 def test_negative_regions_are_told_of_and_kept_by_components():

@@ -142,7 +142,7 @@ def fitted_masker(estimator: Any, runs: Sequence[Any], mask: Any) -> Any:
         kind = kind_of_image(runs[0])
         cls = MASKERS[kind][0]
         masker = cls(mask_img=mask)
-        ours = {**parameters, "dtype": floating(parameters["dtype"])}
+        ours = {**parameters, "dtype": floating(parameters.get("dtype"))}
         if kind != "volumes":
             _warn_of_ignored(estimator, parameters, kind)
         if kind == "CIFTI" and parameters["smoothing_fwhm"]:

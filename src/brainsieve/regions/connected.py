@@ -21,7 +21,7 @@ from brainsieve.engine.spatial.smooth import checked_fwhm
 from brainsieve.image.masks import read_mask
 from brainsieve.logs import warn
 from brainsieve.maskers.grid import image, read_volume
-from brainsieve.regions.pieces import EXTRACTORS, split
+from brainsieve.regions.pieces import EXTRACTORS, split, voxels_in
 from brainsieve.regions.sparse_images import sparse_image
 from brainsieve.typing import FwhmLike, NiimgLike
 
@@ -187,7 +187,7 @@ def connected_label_regions(
     names = _checked_names(labels, ids)
     codes = grid.unflatten(np.searchsorted(ids, values) + 1)
     codes[grid.unflatten(values == 0)] = 0
-    least = 0.0 if min_size is None else min_size / abs(float(np.linalg.det(grid.affine[:3, :3])))
+    least = 0.0 if min_size is None else voxels_in(min_size, grid)
     regions, of_label = _split_labels(codes, 26 if connect_diag else 6, least)
     gone = sorted(set(range(len(ids))) - set(of_label))
     if gone:

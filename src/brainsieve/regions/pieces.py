@@ -85,7 +85,7 @@ def split(
     """
     cut: Callable[..., NDArray[np.intp]] = {"local_regions": _around_peaks}.get(extractor, _whole)
     voxel_mm3 = abs(float(np.linalg.det(grid.affine[:3, :3])))
-    least = min_region_size / voxel_mm3
+    least = voxels_in(min_region_size, grid)
     rows, sources, lost, largest = [], [], [], 0
     for source, volume in enumerate(volumes):
         components = ndimage.label(volume != 0)[0]
@@ -101,6 +101,11 @@ def split(
     _tell_of_lost(lost)
     put_together = sparse.csr_array(sparse.vstack(rows, format="csr"))
     return Pieces(put_together, tuple(sources), largest * voxel_mm3)
+
+
+def voxels_in(mm3: float, grid: VoxelGrid) -> float:
+    """How many voxels a volume is; a little more than that, so that a determinant's rounding drops no comparison."""
+    return mm3 / abs(float(np.linalg.det(grid.affine[:3, :3]))) * (1 + 1e-9)
 
 
 def _whole(volume: NDArray, components: NDArray[np.intp], *_: object) -> NDArray[np.intp]:
