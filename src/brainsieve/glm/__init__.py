@@ -5,6 +5,7 @@ from __future__ import annotations
 from brainsieve.glm.contrasts import Contrast, compute_contrast
 from brainsieve.glm.expressions import expression_to_contrast_vector
 from brainsieve.glm.fixed_effects import compute_fixed_effects
+from brainsieve.interfaces.bids import save_glm_to_bids
 from brainsieve.stat_maps import cluster_level_inference, fdr_threshold, threshold_stats_img
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "compute_fixed_effects",
     "expression_to_contrast_vector",
     "fdr_threshold",
+    "save_glm_to_bids",
     "threshold_stats_img",
 ]
 

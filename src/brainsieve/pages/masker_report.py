@@ -146,16 +146,17 @@ def masker_report(content: MaskerContent | None, title: str, engine: str = "matp
         return HTMLReport(PAGE, body, {"title": html.escape(title)})
     parts = [
         f"<h1>{html.escape(content.title)}</h1><p class='quiet'>{html.escape(content.kind)}</p>",
-        _facts(content.facts),
+        facts_list(content.facts),
         _figures(content, engine),
         "".join(f"<p class='warning'>⚠ {html.escape(text)}</p>" for text in content.warnings),
-        _regions(content.regions),
-        _parameters(content.parameters),
+        "" if content.regions is None else table_of(content.regions, "Regions"),
+        parameters_table(content.parameters),
     ]
     return HTMLReport(PAGE, "".join(parts), {"title": html.escape(content.title)})
 
 
-def _facts(facts: Mapping[str, str]) -> str:
+def facts_list(facts: Mapping[str, str]) -> str:
+    """Numbers worth a glance."""
     cells = (f"<li><b>{html.escape(v)}</b>{html.escape(k)}</li>" for k, v in facts.items())
     return f"<ul class='facts'>{''.join(cells)}</ul>"
 
@@ -168,7 +169,7 @@ def _figures(content: MaskerContent, engine: str) -> str:
     # Views of surfaces are not scrolled through; they stand in a row whatever the engine.
     scrolled = engine == "brainsprite" and content.canvas.can_scroll
     images = [
-        f"<img data-set='{i}' data-at='{at}' src='{_data_url(figure)}' alt='{html.escape(layer.name)}'>"
+        f"<img data-set='{i}' data-at='{at}' src='{data_url(figure)}' alt='{html.escape(layer.name)}'>"
         for i, layer in enumerate(content.layers)
         for at, figure in enumerate(content.canvas.figures(layer, content.cmap, scrolled))
     ]
@@ -194,7 +195,8 @@ def _layer_choice(layers: Sequence[Layer]) -> str:
     return f"<label for='layer'>Show</label><select id='layer'>{''.join(options)}</select>"
 
 
-def _data_url(figure: Figure) -> str:
+def data_url(figure: Figure) -> str:
+    """A picture as text that stands in a page; the figure is drawn once."""
     buffer = io.BytesIO()
     # Without the version of matplotlib: equal reports are equal byte for byte.
     figure.savefig(buffer, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
@@ -212,9 +214,8 @@ def _key(layer: Layer, cmap: Any) -> str:
     return f"<ul class='key'>{''.join(entries)}</ul>"
 
 
-def _regions(table: pd.DataFrame | None) -> str:
-    if table is None:
-        return ""
+def table_of(table: pd.DataFrame, title: str) -> str:
+    """A table under its title, not too long."""
     head = "".join(
         f"<th{' class=number' if table[column].dtype.kind in 'iuf' else ''}>{html.escape(str(column))}</th>"
         for column in table.columns
@@ -225,7 +226,7 @@ def _regions(table: pd.DataFrame | None) -> str:
         rows.append(f"<tr>{cells}</tr>")
     more = "" if len(table) <= MOST_ROWS else f"<p class='quiet'>and {len(table) - MOST_ROWS:,} more</p>"
     body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f"<h2>Regions</h2><div class='scroll'><table class='regions'>{body}</table></div>{more}"
+    return f"<h2>{title}</h2><div class='scroll'><table class='regions'>{body}</table></div>{more}"
 
 
 def _cell(value: Any) -> str:
@@ -242,9 +243,10 @@ def _number(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 10 or value == 0 else f"{value:#.3g}"
 
 
-def _parameters(parameters: Mapping[str, Any]) -> str:
+def parameters_table(parameters: Mapping[str, Any], title: str = "Parameters") -> str:
+    """Names and values, under a title."""
     rows = (
         f"<tr><td>{html.escape(name)}</td><td><code>{html.escape(described(value))}</code></td></tr>"
         for name, value in parameters.items()
     )
-    return f"<h2>Parameters</h2><table class='parameters'><tbody>{''.join(rows)}</tbody></table>"
+    return f"<h2>{title}</h2><table class='parameters'><tbody>{''.join(rows)}</tbody></table>"

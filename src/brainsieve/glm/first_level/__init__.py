@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brainsieve.glm.first_level.beta_series import BetaSeries, beta_series
+from brainsieve.glm.first_level.bids import first_level_from_bids
 from brainsieve.glm.first_level.design_matrix import check_design_matrix, make_first_level_design_matrix
 from brainsieve.glm.first_level.hrf import (
     glover_dispersion_derivative,
@@ -23,6 +24,7 @@ __all__ = [
     "beta_series",
     "check_design_matrix",
     "compute_regressor",
+    "first_level_from_bids",
     "glover_dispersion_derivative",
     "glover_hrf",
     "glover_time_derivative",

@@ -31,6 +31,7 @@ from brainsieve.glm.first_level.scaling import (
 )
 from brainsieve.glm.first_level.series import RunSeries
 from brainsieve.glm.fitting import FittedSeries, fit_series
+from brainsieve.glm.reports import ReportedModel
 from brainsieve.glm.results import RegressionResults, results_of
 from brainsieve.logs import log, warn
 from brainsieve.typing import ConfoundsLike, ImagesLike, MemoryLike, NiimgLike, SampleMaskLike, TableLike
@@ -69,7 +70,7 @@ class FittedRun:
     series: RunSeries | None = None
 
 
-class FirstLevelModel(BaseEstimator):
+class FirstLevelModel(ReportedModel, BaseEstimator):
     """A general linear model of one subject's runs.
 
     Runs are read once, block by block: what is kept of them does not grow with their length.
@@ -420,6 +421,28 @@ class FirstLevelModel(BaseEstimator):
         wanted = OUTPUTS if output_type == "all" else (output_type,)
         images = {name: self._image(values[name](), f"{TITLES[name]} of contrast {title}") for name in wanted}
         return images if output_type == "all" else images[output_type]
+
+    def contrast_weights(
+        self, contrast_def: str | ArrayLike | Sequence[str | ArrayLike | None]
+    ) -> list[NDArray[np.float64] | None]:
+        """The weights (q, n_columns) that a contrast gives the columns of each run's design.
+
+        Parameters
+        ----------
+        contrast_def : str or array, or list of these with one for each run
+
+        Returns
+        -------
+        weights : list of array or None
+            None for a run that takes no part.
+        """
+        definitions = definitions_of(contrast_def, len(self._fitted_runs()))
+        return matrices_of(definitions, [list(design.columns) for design in self.design_matrices_])
+
+    @property
+    def run_names_(self) -> list[str]:
+        """Names of the files of the runs, or what stands for one."""
+        return [run.name for run in self._fitted_runs()]
 
     def _contrast(self, contrast_def: Any, stat_type: str | None) -> tuple[Contrast, str]:
         """The contrast over all runs, and how it is called."""

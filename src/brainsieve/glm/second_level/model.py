@@ -16,6 +16,7 @@ from brainsieve.glm.contrasts import StatType, checked_stat_type
 from brainsieve.glm.estimates import Estimate, Noise
 from brainsieve.glm.first_level.model import OUTPUTS, TITLES, OutputType
 from brainsieve.glm.fitting import fit_series
+from brainsieve.glm.reports import ReportedModel
 from brainsieve.glm.results import results_of
 from brainsieve.glm.second_level.design_matrix import checked_confounds
 from brainsieve.glm.second_level.inputs import Group
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class SecondLevelModel(BaseEstimator):
+class SecondLevelModel(ReportedModel, BaseEstimator):
     """A general linear model of a group: one map a subject.
 
     Parameters
@@ -226,6 +227,22 @@ class SecondLevelModel(BaseEstimator):
             name: _image(masker, values[name](), f"{TITLES[name]} of contrast {title}") for name in wanted
         }
         return images if output_type == "all" else images[output_type]
+
+    def contrast_weights(
+        self, second_level_contrast: str | ArrayLike | None
+    ) -> list[NDArray[np.float64] | None]:
+        """The weights (q, n_columns) that a contrast gives the columns of the design, in a list of one.
+
+        Parameters
+        ----------
+        second_level_contrast : str or array, or None
+
+        Returns
+        -------
+        weights : list of array
+        """
+        self._check_is_fitted()
+        return [contrast_matrix(second_level_contrast, self.design_matrix_)[0]]
 
     def _estimated(self, first_level_contrast: Any) -> tuple[Any, Estimate]:
         """Masker and estimate: those of `fit`, or of maps that a contrast of the first level chooses."""
