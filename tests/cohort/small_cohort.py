@@ -52,7 +52,7 @@ def write_run(
     subject: str = "01",
     session: str | None = None,
     task: str = "rest",
-    n: int = 60,
+    n: int = 200,
     t_r: float = 2.0,
     space: str = SPACE,
     seed: int = 0,

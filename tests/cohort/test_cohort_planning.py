@@ -30,7 +30,7 @@ def test_a_plan_has_a_row_for_a_run_and_a_strategy_and_writes_nothing(folder):
     made = planned(folder, "simple", "36P", atlas=atlas)
     assert list(made["strategy"]) == ["simple", "36P"] * 2
     assert list(made["subject"]) == ["01", "01", "02", "02"]
-    assert set(made["n_volumes"]) == {60} and set(made["t_r"]) == {2.0}
+    assert set(made["n_volumes"]) == {200} and set(made["t_r"]) == {2.0}
     assert not made["problems"].map(len).any() and not made["done"].any()
     assert set(folder.rglob("*")) - set(before) == {
         atlas,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from brainsieve.cohort.group import RULES, left_out, modularity, qc_fc
-from brainsieve.cohort.quality import framewise_displacement, of_motion, of_voxels
+from brainsieve.cohort.quality import degrees_of_freedom, framewise_displacement, of_motion, of_voxels
+from brainsieve.engine.temporal.operator import CleaningSettings
 
 
 def test_framewise_displacement_is_the_sum_of_steps_on_a_sphere_of_50_mm():
@@ -78,3 +81,17 @@ def test_modularity_of_two_blocks():
     assert modularity(blocks, np.repeat([0, 1], 3)) == pytest.approx(0.5)
     assert modularity(blocks, np.zeros(6)) == pytest.approx(0.0)
     assert np.isnan(modularity(np.zeros((3, 3)), np.arange(3)))
+
+
+def test_degrees_of_freedom_are_those_that_projections_leave():
+    rng = np.random.default_rng(3)
+    confounds = rng.normal(size=(60, 5))
+    plain = CleaningSettings(detrend=True)
+    kept = np.arange(4, 60)
+    # A constant, a trend and five confounds are taken.
+    assert degrees_of_freedom(plain, 60, confounds, None) == pytest.approx(53)
+    assert degrees_of_freedom(plain, 60, confounds, kept) == pytest.approx(49)
+    assert degrees_of_freedom(plain, 60, np.hstack([confounds, confounds]), kept) == pytest.approx(49)
+    half = replace(plain, low_pass=0.125, t_r=2.0)
+    # Half of the frequencies up to 0.25 Hz.
+    assert degrees_of_freedom(half, 60, None, None) == pytest.approx(29, abs=3)

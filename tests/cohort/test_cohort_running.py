@@ -10,11 +10,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from small_cohort import labels, write_atlas, write_cohort
+import small_cifti
+from small_cohort import confounds, labels, write_atlas, write_cohort
 
 from brainsieve import cohort
 from brainsieve.interfaces.fmriprep import load_confounds
-from brainsieve.maskers import NiftiLabelsMasker, NiftiMasker
+from brainsieve.maskers import CiftiLabelsMasker, NiftiLabelsMasker, NiftiMasker
 
 STRATEGIES = ["none", "36P", "scrubbing.5"]
 
@@ -75,7 +76,7 @@ def test_volumes_left_out_are_told_beside_the_series(done):
     flags = pd.read_csv(one(done, "outliers", "scrubbing5"), sep="\t")["outlier"].to_numpy()
     record = json.loads(one(done, "timeseries", "scrubbing5").with_suffix(".json").read_text())
     assert record["VolumesKept"] == np.flatnonzero(flags == 0).tolist()
-    assert 0 < flags.sum() < 30 and record["NumberOfVolumes"] == len(flags) == 60
+    assert 0 < flags.sum() < 30 and record["NumberOfVolumes"] == len(flags) == 200
     assert not pd.read_csv(one(done, "outliers", "36P"), sep="\t")["outlier"].any()
 
 
@@ -193,9 +194,9 @@ def test_a_damaged_run_is_recorded_and_does_not_stop_the_others(own):
 
 
 def test_too_short_a_run_is_excluded_with_its_reason(own):
-    outcomes = cohort.run(planned(own, ["scrubbing.5"], min_time=119, dummy_scans=3))
+    outcomes = cohort.run(planned(own, ["scrubbing.5"], min_time=399, dummy_scans=3))
     assert set(outcomes["status"]) == {"excluded"}
-    assert outcomes["reason"].str.contains("s are left of the run, and min_time is 119 s").all()
+    assert outcomes["reason"].str.contains("s are left of the run, and min_time is 399 s").all()
 
 
 def test_volumes_of_much_motion_and_dummies_are_left_out(own):
@@ -226,7 +227,7 @@ def test_denoised_images_are_the_voxels_of_the_mask_cleaned(own):
     cohort.run(planned(own, ["36P"], denoised=True))
     (path,) = (own / "out/sub-01").rglob("*_desc-36P_bold.nii.gz")
     image = nib.load(path)
-    assert image.shape == (*labels().shape, 60) and image.header.get_zooms()[3] == 2.0
+    assert image.shape == (*labels().shape, 200) and image.header.get_zooms()[3] == 2.0
     assert not image.get_fdata()[labels() == 0].any()
     bold = next((own / "in/sub-01").rglob("*bold.nii.gz"))
     confounds, _ = load_confounds(str(bold), **cohort.STRATEGIES["36P"])
@@ -249,3 +250,41 @@ def test_a_folder_of_another_dataset_is_left_alone(cohort_folder, tmp_path):
     with pytest.raises(FileExistsError, match="brainsieve did not make"):
         cohort.run(cohort.plan(cohort_folder / "in", tmp_path / "out", [atlas], "none"))
     assert "fMRIPrep" in description.read_text()
+
+
+def test_cifti_runs_give_parcellated_files_too(tmp_path):
+    where = tmp_path / "in/sub-01/func"
+    where.mkdir(parents=True)
+    run = small_cifti.series(where, 200, "sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii")
+    confounds(np.random.default_rng(0), 200).to_csv(
+        where / "sub-01_task-rest_desc-confounds_timeseries.tsv", sep="\t", index=False, na_rep="n/a"
+    )
+    atlas = small_cifti.atlas(tmp_path)
+    plan = cohort.plan(tmp_path / "in", tmp_path / "out", [f"mine={atlas}"], "24P")
+    assert plan["problems"].tolist() == [[]] and plan["t_r"].tolist() == [0.8]
+    assert cohort.run(plan)["status"].tolist() == ["done"]
+    series = nib.load(next((tmp_path / "out").rglob("*.ptseries.nii")))
+    table = pd.read_csv(next((tmp_path / "out").rglob("*_timeseries.tsv")), sep="\t", na_values=["n/a"])
+    time, parcels = (series.header.get_axis(i) for i in (0, 1))
+    assert (len(time), time.step, list(parcels.name)) == (200, 0.8, list(table.columns))
+    np.testing.assert_allclose(series.get_fdata(), table.to_numpy(), atol=1e-6)
+    left = dict(zip(parcels.name, parcels.vertices, strict=True))["left a"]["CIFTI_STRUCTURE_CORTEX_LEFT"]
+    own = nib.load(atlas)
+    model = own.header.get_axis(1)[own.header.get_axis(1).name == "CIFTI_STRUCTURE_CORTEX_LEFT"]
+    keys = np.asarray(own.dataobj)[0, own.header.get_axis(1).name == "CIFTI_STRUCTURE_CORTEX_LEFT"]
+    np.testing.assert_array_equal(np.sort(left), np.sort(model.vertex[keys == 3]))
+    matrix = nib.load(next((tmp_path / "out").rglob("*.pconn.nii")))
+    np.testing.assert_allclose(matrix.get_fdata(), np.corrcoef(table.to_numpy().T), atol=1e-6)
+    assert matrix.header.get_axis(0) == matrix.header.get_axis(1) == parcels
+    expected = CiftiLabelsMasker(
+        atlas, detrend=True, standardize="zscore_sample", high_pass=0.01, low_pass=0.1, t_r=0.8
+    ).fit_transform(run, confounds=load_confounds(str(run), **cohort.STRATEGIES["24P"])[0])
+    np.testing.assert_allclose(table.to_numpy(), expected, atol=1e-6)
+    quality = pd.read_csv(next((tmp_path / "out").rglob("*_qc.tsv")), sep="\t").iloc[0]
+    assert quality["n_voxels"] == nib.load(run).shape[1]
+
+
+def test_a_run_of_which_cleaning_leaves_nothing_is_excluded(own):
+    outcomes = cohort.run(planned(own, ["36P"], high_pass=0.08)).iloc[0]
+    assert outcomes["status"] == "excluded"
+    assert "degrees of freedom are left of 200 volumes after" in outcomes["reason"]

@@ -101,7 +101,11 @@ def pieces_of(
 def _of_atlas(
     settings: Settings, entities: Any, strategy: Strategy, atlas: CohortAtlas, cleaned: str
 ) -> Piece:
-    whats = ["coverage", *(["matrix"] if settings.matrices else []), "series"]
+    in_parcels = atlas.path.endswith(".dlabel.nii")
+    whats = ["coverage", *(["matrix"] if settings.matrices else [])]
+    whats += ["parcel_matrix"] if in_parcels and settings.matrices else []
+    whats += ["parcel_series"] if in_parcels else []
+    whats.append("series")
     paths = [
         output_path(
             what, entities, atlas.entities, strategy.name, settings.table if what == "series" else None
@@ -120,7 +124,8 @@ def _piece(
     atlas: CohortAtlas | None = None,
     strategy: Strategy | None = None,
 ) -> Piece:
-    sidecars = [sidecar_of(path) for path in paths]
+    # A table and an image of the same series have one.
+    sidecars = dict.fromkeys(sidecar_of(path) for path in paths)
     return Piece(what, (*paths, *sidecars), digest(what, key), atlas, strategy)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.atlas import Labels
 from brainsieve.cohort import sidecars
 from brainsieve.cohort.frozen import Prepared
 from brainsieve.cohort.index import GRAYORDINATES, Run
 from brainsieve.cohort.inputs import RunInputs, inputs_of
-from brainsieve.cohort.pieces import SIZES, Piece, pieces_of
-from brainsieve.cohort.quality import framewise_displacement, of_motion, of_voxels
+from brainsieve.cohort.pieces import SIZES, Piece, pieces_of, sidecar_of
+from brainsieve.cohort.quality import degrees_of_freedom, framewise_displacement, of_motion, of_voxels
 from brainsieve.cohort.settings import Settings
 from brainsieve.cohort.strategies import Strategy
+from brainsieve.engine.grayordinates import Grayordinates, Parcels
 from brainsieve.interfaces.fmriprep import load_confounds
 from brainsieve.interfaces.fmriprep.files import read_table
 from brainsieve.logs import collected_warnings
@@ -26,6 +28,7 @@ from brainsieve.maskers import CiftiMasker, NiftiMasker
 from brainsieve.maskers.choosing import open_any
 from brainsieve.maskers.running import Coverage, Share, run_shares
 from brainsieve.provenance import json_bytes
+from brainsieve.surface.cifti_images import cifti_image, parcel_connectivity
 from brainsieve.table_files import frame_of, put_table
 from brainsieve.whole_files import replacing_together
 
@@ -76,7 +79,8 @@ class Denoised:
     strategy: Strategy
     confounds: pd.DataFrame | None
     kept: NDArray[np.intp] | None
-    pieces: list[Piece] = field(default_factory=list)
+    degrees: float
+    pieces: list[Piece]
 
 
 def process(task: Task, prepared: Mapping[str, Prepared], n_threads: int | None = None) -> list[Outcome]:
@@ -122,7 +126,7 @@ def _process(task: Task, prepared: Mapping[str, Prepared], n_threads: int | None
             outcomes.append(Outcome(task.run.path, strategy.name, "done before"))
             continue
         try:
-            ready.append(_denoised(settings, inputs, strategy, left))
+            ready.append(_denoised(settings, inputs, strategy, left, prepared))
         except TooShortError as why:
             outcomes.append(Outcome(task.run.path, strategy.name, "excluded", str(why)))
         except (ValueError, TypeError, OSError) as error:
@@ -139,7 +143,13 @@ class TooShortError(ValueError):
     """A run of which too little is left."""
 
 
-def _denoised(settings: Settings, inputs: RunInputs, strategy: Strategy, pieces: list[Piece]) -> Denoised:
+def _denoised(
+    settings: Settings,
+    inputs: RunInputs,
+    strategy: Strategy,
+    pieces: list[Piece],
+    prepared: Mapping[str, Prepared],
+) -> Denoised:
     confounds, sample_mask = None, None
     if not strategy.is_none:
         confounds, sample_mask = load_confounds(inputs.image, **strategy.confounds)
@@ -158,8 +168,18 @@ def _denoised(settings: Settings, inputs: RunInputs, strategy: Strategy, pieces:
         )
     if left < 2:
         raise TooShortError(f"{left} of {inputs.n_samples} volumes are left")
+    kept = None if keep.all() else np.flatnonzero(keep)
+    # All atlases are cleaned alike.
+    in_time = next(iter(prepared.values())).for_time(inputs.t_r).in_time
+    regressors = None if confounds is None else confounds.to_numpy(dtype=np.float64)
+    degrees = degrees_of_freedom(in_time.cleaning, inputs.n_samples, regressors, kept)
+    if degrees < 1:
+        n_confounds = 0 if confounds is None else confounds.shape[1]
+        raise TooShortError(
+            f"{degrees:.1f} degrees of freedom are left of {left} volumes after {n_confounds} confounds and the filter"
+        )
     own = [piece for piece in pieces if piece.strategy is not None]
-    return Denoised(strategy, confounds, None if keep.all() else np.flatnonzero(keep), own)
+    return Denoised(strategy, confounds, kept, degrees, own)
 
 
 def displacement_of(inputs: RunInputs) -> NDArray[np.float64]:
@@ -262,26 +282,33 @@ def _brain_masker(inputs: RunInputs, settings: Settings | None) -> Any:
 # -- what is written -----------------------------------------------------------------------------------------
 
 
-def _put(
-    settings: Settings, piece: Piece, contents: Sequence[Any], records: Sequence[Mapping[str, Any]]
-) -> None:
-    """Write the files of a piece: tables and images, then their JSON files, which say that they are done."""
+# What is written into a file: an image, or a table and the header of its index.
+Content = Any
+
+
+def _put(settings: Settings, piece: Piece, contents: Mapping[str, tuple[Content, Mapping[str, Any]]]) -> None:
+    """Write the files of a piece: tables and images, then their JSON files, which say that they are done.
+
+    `contents` has what is in each file and what its JSON file says, by the kind of output.
+    """
     targets = [Path(settings.out_dir, path) for path in piece.files]
     for folder in {target.parent for target in targets}:
         folder.mkdir(parents=True, exist_ok=True)
     with replacing_together(targets, durable=False) as unfinished:
-        files, jsons = unfinished[: len(contents)], unfinished[len(contents) :]
-        for content, file in zip(contents, files, strict=True):
+        place = {file.name: file for file in unfinished}
+        records: dict[str, Mapping[str, Any]] = {}
+        for path, (content, record) in zip(piece.tables, contents.values(), strict=True):
+            file = place[path.rpartition("/")[2]]
             if hasattr(content, "to_filename"):
                 content.to_filename(file)
             else:
-                frame, index = content
-                put_table(frame, file, index)
-        *others, (last, end) = zip(records, jsons, strict=True)
-        for record, file in others:
-            file.write_bytes(json_bytes(record))
+                put_table(content[0], file, content[1])
+            records[sidecar_of(file.name)] = record
+        *others, last = records
+        for name in others:
+            place[name].write_bytes(json_bytes(records[name]))
         sizes = {file.name: file.stat().st_size for file in unfinished[:-1]}
-        end.write_bytes(json_bytes({**last, SIZES: sizes}))
+        place[last].write_bytes(json_bytes({**records[last], SIZES: sizes}))
 
 
 def _write_series(
@@ -296,15 +323,31 @@ def _write_series(
 ) -> None:
     assert piece.atlas is not None
     columns = prepared[piece.atlas.name].columns
-    about = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept)
-    contents: list[Any] = [(coverage_table(columns, coverage), None)]
-    records = [sidecars.of_coverage(about)]
+    about = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept, one.degrees)
+    contents: dict[str, tuple[Content, Mapping[str, Any]]] = {
+        "coverage": ((coverage_table(columns, coverage), None), sidecars.of_coverage(about))
+    }
+    of_series = sidecars.of_series(about, columns, warnings)
+    parcels = parcels_of(prepared[piece.atlas.name])
     if settings.matrices:
-        contents.append((correlations(columns, values), "Node"))
-        records.append(sidecars.of_matrix(about, piece))
-    contents.append((frame_of(values, columns), None))
-    records.append(sidecars.of_series(about, columns, warnings))
-    _put(settings, piece, contents, records)
+        matrix = correlations(columns, values)
+        of_matrix = sidecars.of_matrix(about, piece)
+        contents["matrix"] = ((matrix, "Node"), of_matrix)
+        if parcels is not None:
+            contents["parcel_matrix"] = (parcel_connectivity(matrix.to_numpy(), parcels), of_matrix)
+    if parcels is not None:
+        contents["parcel_series"] = (cifti_image(values, parcels, inputs.t_r), of_series)
+    contents["series"] = ((frame_of(values, columns), None), of_series)
+    _put(settings, piece, contents)
+
+
+def parcels_of(prepared: Prepared) -> Parcels | None:
+    """The regions of a CIFTI label atlas as the axis of a parcellated file; None for other atlases."""
+    atlas = prepared.fitted.atlas
+    if not isinstance(atlas, Labels) or not isinstance(atlas.domain, Grayordinates):
+        return None
+    inside = np.flatnonzero(atlas.codes >= 0)
+    return Parcels(prepared.columns, atlas.domain.taking(inside), atlas.codes[inside])
 
 
 def coverage_table(columns: Sequence[str], coverage: Coverage | None) -> pd.DataFrame:
@@ -334,7 +377,8 @@ def _write_denoised(
     if inputs.t_r is not None and hasattr(image.header, "set_xyzt_units"):
         image.header.set_zooms((*image.header.get_zooms()[:3], inputs.t_r))
         image.header.set_xyzt_units("mm", "sec")
-    _put(settings, piece, [image], [sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept)])
+    record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept, one.degrees)
+    _put(settings, piece, {piece.what: (image, record)})
 
 
 def _write_outliers(settings: Settings, inputs: RunInputs, one: Denoised, piece: Piece) -> None:
@@ -344,12 +388,12 @@ def _write_outliers(settings: Settings, inputs: RunInputs, one: Denoised, piece:
     if one.kept is not None:
         left_out[:] = 1
         left_out[one.kept] = 0
-    record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept)
+    record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept, one.degrees)
     record["outlier"] = {
         "Description": "1: the volume was left out.",
         "Levels": {"0": "kept", "1": "left out"},
     }
-    _put(settings, piece, [(pd.DataFrame({"outlier": left_out}), None)], [record])
+    _put(settings, piece, {"outliers": ((pd.DataFrame({"outlier": left_out}), None), record)})
 
 
 def _write_motion(settings: Settings, inputs: RunInputs, piece: Piece) -> None:
@@ -362,7 +406,7 @@ def _write_motion(settings: Settings, inputs: RunInputs, piece: Piece) -> None:
         displacement = np.full(inputs.n_samples, np.nan)
     record = sidecars.of_run(settings, inputs, piece)
     record[DISPLACEMENT] = {"Description": "Framewise displacement (Power et al. 2012).", "Units": "mm"}
-    _put(settings, piece, [(pd.DataFrame({DISPLACEMENT: displacement}), None)], [record])
+    _put(settings, piece, {"motion": ((pd.DataFrame({DISPLACEMENT: displacement}), None), record)})
 
 
 def _write_quality(settings: Settings, inputs: RunInputs, piece: Piece, voxels: NDArray | None) -> None:
@@ -376,4 +420,4 @@ def _write_quality(settings: Settings, inputs: RunInputs, piece: Piece, voxels: 
     nothing = np.empty((inputs.n_samples, 0))
     figures |= of_voxels(nothing if voxels is None else voxels)[0]
     record = sidecars.of_quality(settings, inputs, piece)
-    _put(settings, piece, [(pd.DataFrame([figures]), None)], [record])
+    _put(settings, piece, {"quality": ((pd.DataFrame([figures]), None), record)})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from brainsieve.engine.temporal.operator import CleaningSettings, plan_cleaning
 
 # Of the sphere on which rotations are millimetres (Power 2012).
 HEAD_RADIUS_MM = 50.0
@@ -47,6 +50,31 @@ def of_motion(displacement: NDArray[np.float64]) -> dict[str, Any]:
         "fd_max": float(known.max()),
         "fd_share_above_0.2": float((known > HIGH_MOTION_MM).mean()),
     }
+
+
+def degrees_of_freedom(
+    cleaning: CleaningSettings, n_samples: int, confounds: NDArray | None, kept: NDArray[np.intp] | None
+) -> float:
+    """Degrees of freedom that are left of a series: the trace of what cleaning does to it.
+
+    Each confound and each drift takes one of the volumes that are kept, a filter the share of frequencies that it
+    removes.
+
+    Parameters
+    ----------
+    cleaning : CleaningSettings
+        What is done in time; standardizing takes nothing.
+    n_samples : int
+    confounds : array of shape (n_samples, n_confounds) or None
+    kept : array of int or None
+        Volumes that are kept; None: all.
+    """
+    operator = plan_cleaning(
+        n_samples, replace(cleaning, standardize=None), confounds=confounds, sample_mask=kept
+    )
+    impulses = np.eye(len(operator.kept))
+    operator.apply(impulses)
+    return float(np.trace(impulses))
 
 
 def of_voxels(series: NDArray) -> tuple[dict[str, Any], NDArray[np.float64]]:

@@ -55,6 +55,7 @@ def of_cleaned(
     piece: Piece,
     confounds: pd.DataFrame | None,
     kept: NDArray[np.intp] | None,
+    degrees: float,
 ) -> dict[str, Any]:
     """What files of a run and a strategy say."""
     assert piece.strategy is not None
@@ -65,6 +66,7 @@ def of_cleaned(
         "Confounds": [] if confounds is None else [str(name) for name in confounds.columns],
         "VolumesKept": None if kept is None else kept.tolist(),
         "NumberOfVolumes": inputs.n_samples,
+        "DegreesOfFreedom": round(degrees, 3),
         "Cleaning": dict(settings.told()),
     }
     if piece.atlas is not None:

@@ -64,6 +64,30 @@ def cifti_image(
     return image
 
 
+def parcel_connectivity(values: NDArray, parcels: Parcels) -> Any:
+    """A CIFTI-2 image of a matrix over parcels (``.pconn.nii``).
+
+    Parameters
+    ----------
+    values : array of shape (n_parcels, n_parcels)
+        Written as float32.
+    parcels : Parcels
+
+    Returns
+    -------
+    img : nibabel.Cifti2Image
+    """
+    matrix = cifti2.Cifti2Matrix()
+    # One axis for both sides, as Workbench writes it.
+    axis = _parcels(parcels)
+    axis.applies_to_matrix_dimension = (0, 1)
+    matrix.append(axis)
+    image = nib.Cifti2Image(np.asarray(values, dtype=np.float32), header=cifti2.Cifti2Header(matrix))
+    image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_PARCELLATED")
+    image.nifti_header.set_data_dtype(np.float32)
+    return image
+
+
 def _series(n: int, t_r: float | None) -> Any:
     return cifti2.Cifti2MatrixIndicesMap(
         (0,),
