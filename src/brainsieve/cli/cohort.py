@@ -90,6 +90,7 @@ def _plan(arguments: argparse.Namespace) -> pd.DataFrame:
         denoised=arguments.denoised,
         resample=arguments.resample,
         table_format=arguments.table_format,
+        reports=arguments.reports,
         atlases_dir=arguments.atlases_dir,
     )
 

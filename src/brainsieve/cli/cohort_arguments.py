@@ -114,6 +114,9 @@ def _add_what(cohort: argparse.ArgumentParser) -> None:
         help="of series (default: tsv)",
     )
     group.add_argument(
+        *_both("--no-reports"), dest="reports", action="store_false", help="draw no pictures, make no pages"
+    )
+    group.add_argument(
         *_both("--resample"),
         action=Once,
         nargs=0,

@@ -15,6 +15,14 @@ from brainsieve.whole_files import replacing
 BIDS_VERSION = "1.10.0"
 CODE = "https://github.com/brainsieve/brainsieve"
 DESCRIPTION = "dataset_description.json"
+REFERENCES = (
+    "Abraham et al. (2014). Machine learning for neuroimaging with scikit-learn. doi:10.3389/fninf.2014.00014",
+    "Ciric et al. (2017). Benchmarking of participant-level confound regression strategies. "
+    "doi:10.1016/j.neuroimage.2017.03.020",
+    "Esteban et al. (2019). fMRIPrep. doi:10.1038/s41592-018-0235-4",
+    "Power et al. (2012). Spurious but systematic correlations in functional connectivity MRI networks. "
+    "doi:10.1016/j.neuroimage.2011.10.018",
+)
 README = """\
 # Signals of regions
 
@@ -44,11 +52,57 @@ def describe(settings: Settings) -> None:
         folder / "README",
         README.format(version=__version__, source=settings.bids_dir).encode("utf-8", "replace"),
     )
+    (folder / "logs").mkdir(exist_ok=True)
+    _put(folder / "logs" / "CITATION.md", methods_text(settings).encode("utf-8"))
     for atlas in settings.atlases:
         if atlas.lut is not None:
             (folder / "atlases").mkdir(exist_ok=True)
             name = f"{atlas.name}_dseg{os.path.splitext(atlas.lut)[1]}"
             _put(folder / "atlases" / name, Path(atlas.lut).read_bytes())
+
+
+def methods_text(settings: Settings) -> str:
+    """A text for the methods section of an article, with what to cite."""
+    cleaning = settings.cleaning
+    atlases = ", ".join(atlas.name.replace("_", ", ") for atlas in settings.atlases)
+    sentences = [
+        f"Signals were extracted with brainsieve {__version__} from preprocessed runs as means over the regions of "
+        f"{atlases}; regions of which a run covered less than {settings.min_coverage:.0%} were left out."
+    ]
+    if settings.smoothing_fwhm:
+        sentences.append(
+            f"Volumes were smoothed with a Gaussian kernel of {settings.smoothing_fwhm:g} mm full width at half "
+            "maximum."
+        )
+    if cleaning.dummy_scans:
+        sentences.append(f"The first {cleaning.dummy_scans} volumes of each run were left out.")
+    if cleaning.fd_thresh:
+        sentences.append(
+            f"Volumes with a framewise displacement above {cleaning.fd_thresh:g} mm (Power et al. 2012) were left out."
+        )
+    if cleaning.detrend:
+        sentences.append("Linear trends were removed.")
+    if cleaning.filters:
+        sentences.append(
+            f"Signals were filtered with a Butterworth filter of order {cleaning.filter_order} ({_band(settings)})."
+        )
+    for strategy in settings.strategies:
+        kinds = ", ".join(strategy.confounds.get("strategy", ()))
+        told = strategy.description or (
+            f"regressed out confounds of these kinds: {kinds}" if kinds else "regressed out nothing"
+        )
+        sentences.append(f"The strategy {strategy.name} {told}.")
+    if settings.matrices:
+        sentences.append("Connectivity is Pearson's correlation of these signals.")
+    references = "\n".join(f"- {reference}" for reference in REFERENCES)
+    return " ".join(sentences) + f"\n\n## References\n\n{references}\n"
+
+
+def _band(settings: Settings) -> str:
+    high, low = settings.cleaning.high_pass, settings.cleaning.low_pass
+    if low is None:
+        return f"above {high:g} Hz"
+    return f"below {low:g} Hz" if high is None else f"{high:g} to {low:g} Hz"
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -20,8 +20,8 @@ from brainsieve.atlas import Spheres
 from brainsieve.cohort.frozen import Prepared, prepared
 from brainsieve.cohort.names import output_path
 from brainsieve.cohort.planning import settings_of
+from brainsieve.cohort.reports import entities_of, write_group
 from brainsieve.engine.domain import VoxelGrid
-from brainsieve.interfaces.bids import parse_bids_filename
 from brainsieve.provenance import json_bytes
 from brainsieve.table_files import put_table
 from brainsieve.whole_files import replacing_together
@@ -52,7 +52,8 @@ def summarize(plan: pd.DataFrame) -> list[str]:
     -------
     files : list of str
         Below the folder of results: ``group_desc-brainsieve_qc.tsv``, one row a run with its figures and by which
-        rules it is left out; ``group_desc-brainsieve_qcfc.tsv``, one row for an atlas, a strategy and a rule.
+        rules it is left out; ``group_desc-brainsieve_qcfc.tsv``, one row for an atlas, a
+        strategy and a rule; and the page ``group.html``.
 
     Raises
     ------
@@ -69,7 +70,8 @@ def summarize(plan: pd.DataFrame) -> list[str]:
     comparison = _compared(plan, settings.out_dir, runs, prepared(settings))
     files = ["group_desc-brainsieve_qc.tsv", "group_desc-brainsieve_qcfc.tsv"]
     _write(out_dir, files, [runs, comparison], [{"Rules": RULES, **ABOUT_RUNS}, ABOUT_COMPARISON])
-    return [*files, *(file.replace(".tsv", ".json") for file in files)]
+    pages = [write_group(settings, runs, comparison, RULES)] if settings.reports else []
+    return [*files, *(file.replace(".tsv", ".json") for file in files), *pages]
 
 
 ABOUT_RUNS: dict[str, Any] = {
@@ -120,11 +122,6 @@ def left_out(figures: Mapping[str, Any], limits: Mapping[str, float]) -> str:
     return "; ".join(
         f"{name} {known[name]:.3g} > {limit:g}" for name, limit in limits.items() if known[name] > limit
     )
-
-
-def entities_of(run: str) -> dict[str, str]:
-    """Entities of a run's name."""
-    return {key: value for key, value in parse_bids_filename(run)["entities"].items() if value is not None}
 
 
 # -- strategies side by side ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from brainsieve.caching import digest
-from brainsieve.cohort.index import SURFACES, Run
+from brainsieve.cohort.index import GRAYORDINATES, SURFACES, Run
 from brainsieve.cohort.settings import Settings
 from brainsieve.cohort.strategies import Strategy
 from brainsieve.engine.source.base import Source
@@ -62,6 +62,11 @@ class RunInputs:
     @property
     def mask_path(self) -> str | None:
         return None if self.mask is None else os.path.join(self.bids_dir, self.mask)
+
+    @property
+    def has_voxels(self) -> bool:
+        """Whether it is known which points are brain."""
+        return self.mask is not None or self.run.extension in GRAYORDINATES
 
     @cached_property
     def confounds(self) -> Path | None:

@@ -59,6 +59,8 @@ class Output:
         Of the entity ``stat``.
     of_atlas, of_strategy : bool
         Whether there is one for each.
+    folder : str
+        Below that of the subject or session.
     entities : mapping
         Others that it always has.
     """
@@ -68,6 +70,7 @@ class Output:
     stat: str | None = None
     of_atlas: bool = False
     of_strategy: bool = True
+    folder: str = "func"
     entities: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,6 +85,9 @@ OUTPUTS: dict[str, Output] = {
     "denoised_points": Output("bold", ".dtseries.nii", "denoised"),
     "motion": Output("motion", ".tsv", of_strategy=False),
     "quality": Output("qc", ".tsv", of_strategy=False, entities={"desc": "brainsieve"}),
+    "carpet": Output("carpet", ".png", folder="figures"),
+    "matrices": Output("relmat", ".png", folder="figures"),
+    "regions": Output("regions", ".png", of_atlas=True, of_strategy=False, folder="figures"),
 }
 
 
@@ -129,5 +135,7 @@ def output_path(
     if output.of_strategy:
         entities["desc"] = label(str(strategy))
     entities |= output.entities
-    folder = f"sub-{of_run['sub']}/" + (f"ses-{of_run['ses']}/" if "ses" in of_run else "") + "func/"
+    folder = (
+        f"sub-{of_run['sub']}/" + (f"ses-{of_run['ses']}/" if "ses" in of_run else "") + f"{output.folder}/"
+    )
     return folder + file_name(entities, output.suffix, extension or output.extension)

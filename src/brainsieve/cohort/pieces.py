@@ -30,7 +30,7 @@ class Piece:
 
     Attributes
     ----------
-    what : {"series", "outliers", "denoised", "motion", "quality"}
+    what : {"series", "outliers", "denoised", "carpet", "matrices", "regions", "motion", "quality"}
     files : tuple of str
         Below the folder of results, in the order in which they take their places: tables, then their JSON files.
     hash : str
@@ -92,6 +92,8 @@ def pieces_of(
         what = "denoised_points" if inputs.run.extension == ".dtseries.nii" else "denoised"
         path = output_path(what, entities, None, strategy.name)
         pieces.append(_piece("denoised", [path], cleaned, None, strategy))
+    if settings.reports:
+        pieces += _pictures(settings, inputs, strategy, atlases, cleaned, base)
     if inputs.confounds is not None:
         pieces.append(_piece("motion", [output_path("motion", entities)], base))
     pieces.append(_piece("quality", [output_path("quality", entities)], base))
@@ -115,6 +117,27 @@ def _of_atlas(
     radius = settings.radius if atlas.is_table else None
     key = digest(cleaned, atlas.checksum, dict(atlas.entities), radius, settings.matrices, settings.table)
     return _piece("series", paths, key, atlas, strategy)
+
+
+def _pictures(
+    settings: Settings,
+    inputs: RunInputs,
+    strategy: Strategy,
+    atlases: Sequence[CohortAtlas],
+    cleaned: str,
+    base: str,
+) -> list[Piece]:
+    entities = inputs.run.entities
+    content = [(atlas.checksum, dict(atlas.entities)) for atlas in atlases]
+    pieces = []
+    if inputs.has_voxels:
+        carpet = output_path("carpet", entities, None, strategy.name)
+        pieces.append(_piece("carpet", [carpet], digest(cleaned, content), None, strategy))
+    if settings.matrices:
+        matrices = output_path("matrices", entities, None, strategy.name)
+        pieces.append(_piece("matrices", [matrices], digest(cleaned, content), None, strategy))
+    regions = [output_path("regions", entities, atlas.entities) for atlas in atlases]
+    return [*pieces, _piece("regions", regions, digest(base, content, settings.radius))]
 
 
 def _piece(

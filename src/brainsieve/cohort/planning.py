@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from brainsieve.cohort.atlases import CohortAtlas, read_atlases
+from brainsieve.cohort.figures import can_draw
 from brainsieve.cohort.index import AROMA, GRAYORDINATES, SURFACES, Run, find_runs
 from brainsieve.cohort.inputs import RunInputs, inputs_of
 from brainsieve.cohort.pieces import pieces_of
@@ -54,6 +55,7 @@ def plan(
     denoised: bool = False,
     resample: bool = False,
     table_format: Literal["tsv", "parquet"] = "tsv",
+    reports: bool = True,
     atlases_dir: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Plan the work on a cohort; of images, headers alone are read.
@@ -101,6 +103,8 @@ def plan(
         Bring atlases that are in another space by their names to a run's grid all the same.
     table_format : {"tsv", "parquet"}, default="tsv"
         Of series.
+    reports : bool, default=True
+        Draw pictures, and make a page for each participant (needs matplotlib).
     atlases_dir : path, optional
         Where files of atlases are looked for, too.
 
@@ -137,6 +141,7 @@ def plan(
         denoised,
         resample,
         f".{table_format}",
+        reports and can_draw(),
     )
     _refuse_same_folder(settings)
     filters = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from brainsieve.atlas import Labels
 from brainsieve.cohort import sidecars
+from brainsieve.cohort.figures import carpet, matrices, png, regions, some_voxels
 from brainsieve.cohort.frozen import Prepared
 from brainsieve.cohort.index import GRAYORDINATES, Run
 from brainsieve.cohort.inputs import RunInputs, inputs_of
+from brainsieve.cohort.names import output_path
 from brainsieve.cohort.pieces import SIZES, Piece, pieces_of, sidecar_of
 from brainsieve.cohort.quality import degrees_of_freedom, framewise_displacement, of_motion, of_voxels
 from brainsieve.cohort.settings import Settings
 from brainsieve.cohort.strategies import Strategy
 from brainsieve.engine.grayordinates import Grayordinates, Parcels
+from brainsieve.engine.temporal.operator import plan_cleaning
 from brainsieve.interfaces.fmriprep import load_confounds
 from brainsieve.interfaces.fmriprep.files import read_table
 from brainsieve.logs import collected_warnings
@@ -81,6 +84,7 @@ class Denoised:
     kept: NDArray[np.intp] | None
     degrees: float
     pieces: list[Piece]
+    matrices: dict[str, NDArray] = field(default_factory=dict)
 
 
 def process(task: Task, prepared: Mapping[str, Prepared], n_threads: int | None = None) -> list[Outcome]:
@@ -225,12 +229,17 @@ def _extract(
             if fitted is not None:
                 shares.append(Share(fitted, one.confounds, one.kept))
                 wanted.append((one, piece))
-    voxels = _brain_masker(inputs, None) if "quality" in shared else None
-    if voxels is not None:
-        shares.append(Share(voxels._current()))
+    # Pictures and quality are of the voxels as recorded.
+    looks = bool(shared.keys() & {"quality", "regions"}) or any(
+        piece.what == "carpet" for one in ready for piece in one.pieces
+    )
+    brain = _brain_masker(inputs, None) if looks else None
+    if brain is not None:
+        shares.append(Share(brain._current()))
     with collected_warnings() as said:
         answers = run_shares(source, shares, n_threads=n_threads) if shares else []
     warnings = sorted({" ".join(str(message).split()) for message, _ in said})
+    voxels = answers[-1][0] if brain is not None else None
     for (one, piece), (values, coverage) in zip(wanted, answers, strict=False):
         if piece.what == "series":
             _write_series(settings, inputs, one, piece, prepared, values, coverage, warnings)
@@ -240,10 +249,16 @@ def _extract(
         for piece in one.pieces:
             if piece.what == "outliers":
                 _write_outliers(settings, inputs, one, piece)
+            elif piece.what == "carpet" and voxels is not None:
+                _write_carpet(settings, inputs, one, piece, prepared, voxels)
+            elif piece.what == "matrices":
+                _write_matrices(settings, inputs, one, piece, prepared)
     if "motion" in shared:
         _write_motion(settings, inputs, shared["motion"])
+    if "regions" in shared:
+        _write_regions(settings, inputs, shared["regions"], prepared, _mean_volume(brain, voxels))
     if "quality" in shared:
-        _write_quality(settings, inputs, shared["quality"], answers[-1][0] if voxels is not None else None)
+        _write_quality(settings, inputs, shared["quality"], voxels)
 
 
 def _masker_of(
@@ -282,7 +297,7 @@ def _brain_masker(inputs: RunInputs, settings: Settings | None) -> Any:
 # -- what is written -----------------------------------------------------------------------------------------
 
 
-# What is written into a file: an image, or a table and the header of its index.
+# What is written into a file: bytes, an image, or a table and the header of its index.
 Content = Any
 
 
@@ -299,7 +314,9 @@ def _put(settings: Settings, piece: Piece, contents: Mapping[str, tuple[Content,
         records: dict[str, Mapping[str, Any]] = {}
         for path, (content, record) in zip(piece.tables, contents.values(), strict=True):
             file = place[path.rpartition("/")[2]]
-            if hasattr(content, "to_filename"):
+            if isinstance(content, bytes):
+                file.write_bytes(content)
+            elif hasattr(content, "to_filename"):
                 content.to_filename(file)
             else:
                 put_table(content[0], file, content[1])
@@ -331,6 +348,7 @@ def _write_series(
     parcels = parcels_of(prepared[piece.atlas.name])
     if settings.matrices:
         matrix = correlations(columns, values)
+        one.matrices[piece.atlas.name] = matrix.to_numpy()
         of_matrix = sidecars.of_matrix(about, piece)
         contents["matrix"] = ((matrix, "Node"), of_matrix)
         if parcels is not None:
@@ -379,6 +397,80 @@ def _write_denoised(
         image.header.set_xyzt_units("mm", "sec")
     record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept, one.degrees)
     _put(settings, piece, {piece.what: (image, record)})
+
+
+def _write_carpet(
+    settings: Settings,
+    inputs: RunInputs,
+    one: Denoised,
+    piece: Piece,
+    prepared: Mapping[str, Prepared],
+    voxels: NDArray,
+) -> None:
+    before = voxels[:, some_voxels(voxels.shape[1])].astype(np.float64)
+    record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept, one.degrees)
+    drawn = png(carpet(before, _cleaned(prepared, inputs, one, before), one.kept))
+    _put(settings, piece, {"carpet": (drawn, record)})
+
+
+def _write_matrices(
+    settings: Settings, inputs: RunInputs, one: Denoised, piece: Piece, prepared: Mapping[str, Prepared]
+) -> None:
+    record = sidecars.of_cleaned(settings, inputs, piece, one.confounds, one.kept, one.degrees)
+    found = {
+        name: matrix for name in prepared if (matrix := _matrix(settings, inputs, one, name)) is not None
+    }
+    _put(settings, piece, {"matrices": (png(matrices(found)), record)})
+
+
+def _cleaned(
+    prepared: Mapping[str, Prepared], inputs: RunInputs, one: Denoised, series: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Some series, cleaned as those of regions are."""
+    cleaning = next(iter(prepared.values())).for_time(inputs.t_r).in_time.cleaning
+    confounds = None if one.confounds is None else one.confounds.to_numpy(dtype=np.float64)
+    operator = plan_cleaning(len(series), cleaning, confounds=confounds, sample_mask=one.kept)
+    values = series[operator.kept]
+    operator.apply(values)
+    return values
+
+
+def _matrix(settings: Settings, inputs: RunInputs, one: Denoised, name: str) -> NDArray | None:
+    """The matrix of an atlas, of this pass or as it was written before; None where the run has none of it."""
+    import pandas as pd
+
+    if name in one.matrices:
+        return one.matrices[name]
+    atlas = next(atlas for atlas in settings.atlases if atlas.name == name)
+    path = Path(
+        settings.out_dir, output_path("matrix", inputs.run.entities, atlas.entities, one.strategy.name)
+    )
+    if not path.is_file():
+        return None
+    return pd.read_csv(path, sep="\t", index_col=0, na_values=["n/a"]).to_numpy()
+
+
+def _mean_volume(brain: Any, voxels: NDArray | None) -> tuple[Any, NDArray] | None:
+    """The mean of a run where its mask is, for the background of pictures."""
+    if brain is None or voxels is None or not voxels.shape[1]:
+        return None
+    atlas = brain._current().atlas
+    values = np.zeros(len(atlas.inside))
+    values[atlas.inside] = voxels.mean(axis=0)
+    return atlas.domain, values
+
+
+def _write_regions(
+    settings: Settings,
+    inputs: RunInputs,
+    piece: Piece,
+    prepared: Mapping[str, Prepared],
+    background: tuple[Any, NDArray] | None,
+) -> None:
+    record = sidecars.of_run(settings, inputs, piece)
+    names = [name for path in piece.tables for name in prepared if f"_{name}_" in path]
+    drawn = {name: (png(regions(prepared[name], background)), record) for name in names}
+    _put(settings, piece, drawn)
 
 
 def _write_outliers(settings: Settings, inputs: RunInputs, one: Denoised, piece: Piece) -> None:

@@ -22,6 +22,7 @@ from brainsieve.cohort.frozen import Prepared, prepared
 from brainsieve.cohort.index import Run, find_partner
 from brainsieve.cohort.planning import settings_of
 from brainsieve.cohort.processing import Outcome, Task, process
+from brainsieve.cohort.reports import write_participants
 from brainsieve.cohort.settings import Settings
 from brainsieve.interfaces.bids import parse_bids_filename
 
@@ -101,6 +102,8 @@ def run(
         failed = next((one for one in found if one.status == "failed"), None)
         if stop_on_first_crash and failed is not None:
             raise RuntimeError(f"{failed.run}, {failed.strategy}: {failed.reason}")
+    if settings.reports:
+        write_participants(settings, {row["run"]: row["atlases"] for row in rows if not row["problems"]})
     order = {(row["run"], row["strategy"]): number for number, row in enumerate(rows)}
     outcomes.sort(key=lambda one: order.get((one.run, one.strategy), len(order)))
     return pd.DataFrame([vars(one) for one in outcomes], columns=list(Outcome.__dataclass_fields__))

@@ -87,6 +87,8 @@ class Settings:
         Whether atlases of another space than a run's are taken as they are, on its grid.
     table : str
         Ending of series: ".tsv" or ".parquet".
+    reports : bool
+        Whether pages and their pictures are made.
     """
 
     bids_dir: str
@@ -101,6 +103,7 @@ class Settings:
     denoised: bool = False
     resample: bool = False
     table: str = ".tsv"
+    reports: bool = True
 
     def __post_init__(self) -> None:
         a_share_or_none("min_coverage", self.min_coverage)

@@ -73,6 +73,35 @@ def scrolled_figures(
     return [_figure(volume, *_side_by_side(volume, at)) for at in zip(*steps, strict=True)]
 
 
+def axial_strip(
+    background: NDArray | None, layer: Layer, affine: NDArray, height: int = 160
+) -> NDArray[np.uint8]:
+    """Axial slices side by side as an array of colours: a hundredth of the time of a figure, without words.
+
+    Parameters
+    ----------
+    background, layer, affine
+        As in `slices_figure`. A mask is filled, not outlined.
+    height : int, default=160
+        Of the strip, in pixels.
+
+    Returns
+    -------
+    array of shape (height, width, 3)
+        The left of the head is on the left.
+    """
+    volume = _Volume.of(background, layer, affine, None)
+    plane = PLANES[0]
+    sizes = volume.sizes
+    width = max(1, round(height * sizes[plane.right] / sizes[plane.up]))
+    n_right, n_up = volume.layer.data.shape[plane.right], volume.layer.data.shape[plane.up]
+    rows = (np.arange(height)[::-1] + 0.5) * n_up / height
+    columns = (np.arange(width) + 0.5) * n_right / width
+    nearest = np.ix_(rows.astype(np.intp), columns.astype(np.intp))
+    parts = [_colours(volume, plane, int(at))[nearest] for at in volume.slices(plane, N_ACROSS)]
+    return (np.concatenate(parts, axis=1) * 255).round().astype(np.uint8)
+
+
 @dataclass(frozen=True)
 class _Volume:
     """A background and a layer, their axes turned to right, anterior and superior."""
