@@ -5,6 +5,7 @@ python -m benchmarks --volumes 50           # smaller
 python -m benchmarks --slow                 # also what takes the peer minutes
 python -m benchmarks --points               # surfaces and CIFTI only
 python -m benchmarks --analyses             # connectomes and permutation tests only
+python -m benchmarks --cohorts              # a cohort of 200 runs only
 python -m benchmarks --growth               # cost and memory from 200 to 5 000 volumes
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.analyses import print_analyses
 from benchmarks.cases import CASES
+from benchmarks.cohorts import print_cohorts
 from benchmarks.inputs import make
 from benchmarks.points import print_points
 
@@ -37,6 +39,9 @@ def main() -> None:
     if arguments.analyses:
         print_analyses(arguments.repeats)
         return
+    if arguments.cohorts:
+        print_cohorts(200, 4)
+        return
     if arguments.growth:
         print_growth(folder, arguments)
         return
@@ -51,6 +56,7 @@ def main() -> None:
     print_accuracy()
     print_points(folder, arguments.repeats)
     print_analyses(arguments.repeats)
+    print_cohorts(200, 4)
 
 
 def make_apart(folder: Path, n_volumes: int, dtype: str) -> None:
@@ -75,6 +81,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--no-peer", action="store_true", help="ours only")
     parser.add_argument("--points", action="store_true", help="surfaces and CIFTI only")
     parser.add_argument("--analyses", action="store_true", help="connectomes and permutation tests only")
+    parser.add_argument("--cohorts", action="store_true", help="a cohort of 200 runs only")
     parser.add_argument("--growth", action="store_true", help="cost and memory with the number of volumes")
     return parser.parse_args()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks import analyses, cases, points
+from benchmarks import analyses, cases, cohorts, points
 from benchmarks.inputs import make
 
 
@@ -41,3 +41,8 @@ def test_the_cases_of_points_measure_something(tmp_path, monkeypatch):
         if name not in ("workbench", "raw"):
             assert points.CASES[name](tmp_path) >= 0, name
     assert points.CASES["raw"](tmp_path) > 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cohort_measures_something():
+    assert all(seconds > 0 for seconds in cohorts.measured(2, 1, reports=False).values())
