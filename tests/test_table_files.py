@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from brainsieve.provenance import file_record, our_record, plain, versions, without_secrets, write_json
+from brainsieve.table_files import _text as table_text
 from brainsieve.table_files import checked_table_path, distinct, frame_of, write_table
 from brainsieve.tables import read_table
 
@@ -239,3 +240,22 @@ def test_names_are_told_apart_as_when_each_is_counted_anew(seed):
     names = rng.choice(["a", "b", "a_2", "a_3", "a_2_2", "b_2"], 40).tolist()
     assert distinct(names) == counted_anew(names)
     assert len(set(distinct(names))) == len(names)
+
+
+@pytest.mark.parametrize("index_label", [None, "Node"])
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_numbers_are_written_as_pandas_writes_them(separator, index_label):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 5)) * 10.0 ** rng.integers(-12, 12, size=(40, 5))
+    values[3, 1], values[4], values[5, 2], values[6, 0] = np.nan, np.nan, -np.inf, -0.0
+    names = ["a", "b,\tc", 'd "e"', "f\ng", ""]
+    frame = pd.DataFrame(values, columns=names, index=[names[i % 4] + str(i) for i in range(40)])
+    text = frame.to_csv(
+        sep=separator,
+        index=index_label is not None,
+        index_label=index_label,
+        float_format="%.10g",
+        na_rep="n/a",
+        lineterminator="\n",
+    )
+    assert table_text(frame, separator, index_label) == text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -78,6 +79,32 @@ def put_table(frame: pd.DataFrame, path: Path, index_label: str | None = None) -
 
 def _text(frame: pd.DataFrame, separator: str, index_label: str | None) -> str:
     """A data frame as text that `pandas.read_csv` reads back the same, whatever its names are."""
+    if len(frame.columns) and all(getattr(dtype, "kind", "") == "f" for dtype in frame.dtypes):
+        return _csv(frame.iloc[:0], separator, index_label) + _rows(frame, separator, index_label is not None)
+    return _csv(frame, separator, index_label)
+
+
+def _rows(frame: pd.DataFrame, separator: str, with_index: bool) -> str:
+    """Rows of numbers alone, as `_csv` writes them and ten times as fast: a matrix of regions has many cells."""
+    values = frame.to_numpy(dtype=np.float64)
+    whole_row = separator.join([FLOAT_FORMAT] * values.shape[1])
+    rows = [whole_row % tuple(row) for row in values.tolist()]
+    for number in np.flatnonzero(np.isnan(values).any(axis=1)):
+        cells = (MISSING if np.isnan(value) else FLOAT_FORMAT % value for value in values[number].tolist())
+        rows[number] = separator.join(cells)
+    if with_index:
+        names = [_csv_cell(name, separator) for name in frame.index]
+        rows = [f"{name}{separator}{row}" for name, row in zip(names, rows, strict=True)]
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _csv_cell(value: Any, separator: str) -> str:
+    cell = io.StringIO(newline="")
+    csv.writer(cell, delimiter=separator, lineterminator="\r\n").writerow([value, ""])
+    return cell.getvalue().removesuffix(f"{separator}\r\n")
+
+
+def _csv(frame: pd.DataFrame, separator: str, index_label: str | None) -> str:
     lines = io.StringIO(newline="")
     frame.to_csv(
         # Of a field with any character of the line's end, the csv module puts quotation marks around: with \r\n

@@ -52,7 +52,7 @@ def png(picture: Figure | NDArray[np.uint8]) -> bytes:
     if isinstance(picture, np.ndarray):
         from PIL import Image
 
-        Image.fromarray(picture).save(stream, format="png")
+        Image.fromarray(picture).save(stream, format="png", compress_level=1)
     else:
         picture.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()

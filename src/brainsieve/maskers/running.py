@@ -86,13 +86,18 @@ def run_shares(
 
     Coverage, points expected and found, is known for maskers that have a `min_coverage`.
     """
+    planned: dict[Any, TemporalOperator] = {}
+    regressors: dict[Any, NDArray | None] = {}
     runs = []
     for share in shares:
         of_runs = share.fitted.in_time.runs
-        regressors = read_confounds(
-            share.confounds, source.n_samples, source.name, share.sample_mask, of_runs
-        )
-        runs.append(_Run(share.fitted, source, regressors, share.sample_mask))
+        # Shares of one strategy hold the same objects: their confounds are read, their cleaning planned once.
+        key = (id(share.confounds), id(share.sample_mask), of_runs)
+        if key not in regressors:
+            regressors[key] = read_confounds(
+                share.confounds, source.n_samples, source.name, share.sample_mask, of_runs
+            )
+        runs.append(_Run(share.fitted, source, regressors[key], share.sample_mask, planned))
     values = _run_all(source, runs, None, n_threads)
     return [(value, run.coverage) for value, run in zip(values, runs, strict=True)]
 
@@ -115,8 +120,15 @@ class _Run:
     """One masker's share of a pass over one run."""
 
     def __init__(
-        self, fitted: FittedMasker, source: Source, regressors: NDArray | None, sample_mask: Any
+        self,
+        fitted: FittedMasker,
+        source: Source,
+        regressors: NDArray | None,
+        sample_mask: Any,
+        planned: dict[Any, TemporalOperator] | None = None,
     ) -> None:
+        # Operators in time that others of the same pass made.
+        self._known = {} if planned is None else planned
         self.fitted, self.source = fitted, source
         self.recipe = fitted.recipe_and_warnings(source.domain)
         self._regressors, self._sample_mask = regressors, sample_mask
@@ -127,14 +139,18 @@ class _Run:
         self.time = self._planned(replace(cleaning, standardize=None) if eigen else cleaning, regressors)
 
     def _planned(self, settings: CleaningSettings, regressors: NDArray | None) -> TemporalOperator:
-        return plan_cleaning(
-            self.source.n_samples,
-            settings,
-            confounds=regressors,
-            sample_mask=self._sample_mask,
-            runs=self.fitted.in_time.runs,
-            name=self.source.name,
-        )
+        runs = self.fitted.in_time.runs
+        key = (settings, id(regressors), id(self._sample_mask), runs)
+        if key not in self._known:
+            self._known[key] = plan_cleaning(
+                self.source.n_samples,
+                settings,
+                confounds=regressors,
+                sample_mask=self._sample_mask,
+                runs=runs,
+                name=self.source.name,
+            )
+        return self._known[key]
 
     def request(self) -> Request:
         request = self.recipe.request(self.source, self.time.kept, self.fitted.held_as(self.source))
