@@ -256,3 +256,13 @@ def test_whole_numbers_are_integers_as_long_as_they_are_exact(tmp_path):
     table = read_table(tmp_path / "t.tsv")
     assert table["exact"].tolist() == [999999999999999, -7]
     assert [table[name].dtype.kind for name in table] == ["i", "f"]
+
+
+@pytest.mark.parametrize("name", [None, "keep", 0])
+@pytest.mark.parametrize("kept", [[1, 3, 4], [0, 2], [2], [True, False, False, True, True]])
+@pytest.mark.parametrize("index", [None, "n", 0])
+def test_what_pandas_writes_of_a_series_keeps_what_is_in_it(tmp_path, name, kept, index):
+    """With its index, whose first cell is empty or a name, above a column that may be called 0."""
+    pd.Series(kept, name=name).rename_axis(index).to_csv(tmp_path / "keep.csv")
+    expected = np.flatnonzero(kept) if isinstance(kept[0], bool) else kept
+    assert_array_equal(read_sample_mask(tmp_path / "keep.csv", 5), expected)

@@ -60,7 +60,9 @@ def _of_text(path: str, n_samples: int) -> NDArray:
     if len(rows) == 1 and len(rows[0]) > 1:
         rows = [[cell] for cell in rows[0]]
     if len(rows[0]) == 2 and _is_index([row[0] for row in rows]):
-        rows = [row[1:] for row in rows]
+        # Where the count begins below the first row, that row has the names: pandas calls a column without one 0.
+        named = [row[0].strip() for row in rows[:2]] not in (["0"], ["0", "1"])
+        rows = [row[1:] for row in rows[named:]]
     if len(rows[0]) != 1:
         raise ValueError(
             f"{path!r} has {len(rows[0])} columns; one of volumes to keep, or of flags, was expected."
