@@ -137,7 +137,6 @@ def learned_dictionary(
     dictionary = np.array(start)
     batch_size = min(batch_size, stack.n_points)
     uses, sums = np.zeros((k, k)), np.zeros((k, stack.n_rows))
-    n_idle: NDArray[np.intp] = np.zeros(k, dtype=np.intp)
     for step, batch in enumerate(_batches(stack, batch_size, n_epochs, random_state)):
         n = len(batch)
         codes = _coded(dictionary @ batch.T, dictionary @ dictionary.T, alpha, TOLERANCE_WHILE_LEARNING)
@@ -148,11 +147,8 @@ def learned_dictionary(
         sums *= kept
         sums += codes @ batch / n
         # A mini-batch without a voxel of an atom says nothing against it; a whole pass without one does.
-        n_idle += n
-        n_idle[np.diagonal(uses) > UNUSED] = 0
-        is_lost = (n_idle >= stack.n_points) | ~dictionary.any(axis=1)
+        is_lost = ~dictionary.any(axis=1) | ((step + 1) * batch_size >= stack.n_points)
         _update(dictionary, uses, sums, is_lost, batch, random_state)
-        n_idle[is_lost] = 0
     return dictionary
 
 
