@@ -39,6 +39,8 @@ def decomposition(name: str, n_runs: int = 4) -> Case:
         writer.join()
         options: dict[str, Any] = {"n_components": 20 if scale == 1 else 4, "random_state": 0}
         options["mask"] = f"{folder}/mask.nii"
+        if name == "DictLearning" and scale > 1:
+            options["alpha"] = 0.5  # in the units of the runs, which are short
         model = getattr(importlib.import_module(f"{package}.decomposition"), name)(**options)
         return lambda: model.fit([f"{made.name}/run-{i}.nii" for i in range(n_runs)])
 
