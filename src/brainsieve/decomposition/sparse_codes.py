@@ -147,7 +147,7 @@ def learned_dictionary(
         sums *= kept
         sums += codes @ batch / n
         # A mini-batch without a voxel of an atom says nothing against it; a whole pass without one does.
-        is_lost = ~dictionary.any(axis=1) | ((step + 1) * batch_size >= stack.n_points)
+        is_lost = np.logical_or(~dictionary.any(axis=1), (step + 1) * batch_size >= stack.n_points)
         _update(dictionary, uses, sums, is_lost, batch, random_state)
     return dictionary
 
