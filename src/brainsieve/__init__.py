@@ -24,6 +24,7 @@ _SUBMODULES = (
     "maskers",
     "masking",
     "mass_univariate",
+    "plotting",
     "regions",
     "reporting",
     "signal",

@@ -16,6 +16,7 @@ import small_cifti
 import surfaces
 
 from brainsieve.datasets import load_demo_run
+from brainsieve.drawing import VolumeCanvas
 from brainsieve.maskers import (
     CiftiMasker,
     MultiNiftiMasker,
@@ -28,7 +29,6 @@ from brainsieve.maskers import (
 from brainsieve.maskers.reports import template
 from brainsieve.pages import HTMLReport
 from brainsieve.pages.values import described
-from brainsieve.plotting import VolumeCanvas
 
 pytest.importorskip("matplotlib")
 

@@ -144,7 +144,7 @@ def test_a_file_without_unknown_keeps_its_first_region(tmp_path, suffix):
 
 
 def test_reports_take_the_colours_of_the_table(tmp_path, monkeypatch):
-    import brainsieve.plotting.surfaces as surface_pictures
+    import brainsieve.drawing.surfaces as surface_pictures
 
     given = []
     original = surface_pictures.vertex_colours

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from brainsieve.glm.contrasts import Contrast, compute_contrast
-from brainsieve.glm.expressions import expression_to_contrast_vector
 from brainsieve.glm.fixed_effects import compute_fixed_effects
 from brainsieve.interfaces.bids import save_glm_to_bids
 from brainsieve.stat_maps import cluster_level_inference, fdr_threshold, threshold_stats_img
+from brainsieve.tables.expressions import expression_to_contrast_vector
 
 __all__ = [
     "Contrast",

@@ -59,7 +59,7 @@ from brainsieve.typing import (
 )
 
 if TYPE_CHECKING:
-    from brainsieve.plotting import Canvas
+    from brainsieve.drawing import Canvas
 
 HEMISPHERE_OF = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}
 STRUCTURE_OF = {part: structure for structure, part in HEMISPHERE_OF.items()}
@@ -229,7 +229,7 @@ def refuse_parcels(source: Source, masker: str, name: str | None = None) -> None
 
 def _canvas_of(domain: Any, surfaces: Any, background: NDArray | None) -> Any:
     """Hemispheres whose meshes are known, and slices of the voxels."""
-    from brainsieve.plotting import GrayordinateCanvas, SurfaceCanvas
+    from brainsieve.drawing import GrayordinateCanvas, SurfaceCanvas
 
     nothing = np.zeros(0, np.intp), np.zeros((0, 3), np.intp)
     if not isinstance(domain, Grayordinates):

@@ -14,7 +14,7 @@ from brainsieve.engine.source.base import Source
 from brainsieve.engine.spatial.operator import SpatialOperator
 
 if TYPE_CHECKING:
-    from brainsieve.plotting import Canvas
+    from brainsieve.drawing import Canvas
 
 
 class ImageKind(ABC):

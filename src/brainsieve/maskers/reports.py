@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from brainsieve.atlas import Atlas, Labels, Maps, Points, Spheres
 from brainsieve.atlas.base import plural_of
 from brainsieve.checks import found
+from brainsieve.drawing import Layer
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.engine.spatial.sphere import sphere_points
 from brainsieve.logs import warn
 from brainsieve.maskers.fitted import FittedMasker
 from brainsieve.pages import MaskerContent
-from brainsieve.plotting import Layer
 
 # Maps and spheres that are shown where nothing else is asked for.
 N_SHOWN = 10

@@ -44,7 +44,7 @@ from brainsieve.typing import (
 )
 
 if TYPE_CHECKING:
-    from brainsieve.plotting import Canvas
+    from brainsieve.drawing import Canvas
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class Surfaces(ImageKind):
         return image_on(self.domain, self.mesh, values if values.ndim == 1 else values.T)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
-        from brainsieve.plotting import GrayordinateCanvas, SurfaceCanvas
+        from brainsieve.drawing import GrayordinateCanvas, SurfaceCanvas
 
         if self.mesh is None:
             none = np.zeros(0, np.intp)

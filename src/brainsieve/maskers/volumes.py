@@ -24,7 +24,7 @@ from brainsieve.maskers.grid import image, read_mask
 from brainsieve.maskers.kinds import ImageKind
 
 if TYPE_CHECKING:
-    from brainsieve.plotting import Canvas
+    from brainsieve.drawing import Canvas
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Volumes(ImageKind):
         return self if t_r is None else replace(self, step=t_r)
 
     def canvas(self, domain: Domain, background: tuple[Domain, NDArray] | None) -> Canvas:
-        from brainsieve.plotting import VolumeCanvas
+        from brainsieve.drawing import VolumeCanvas
 
         assert isinstance(domain, VoxelGrid)
         if background is None:

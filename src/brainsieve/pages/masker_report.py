@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainsieve.drawing.canvases import Canvas
+from brainsieve.drawing.layers import Layer, label_colours
 from brainsieve.logs import warn
 from brainsieve.pages.html_report import HTMLReport
 from brainsieve.pages.values import described
-from brainsieve.plotting.canvases import Canvas
-from brainsieve.plotting.layers import Layer, label_colours
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,9 +1,11 @@
-"""Pictures of points in space: what is drawn (layers), in which colours, on slices and on surfaces."""
+"""Pictures of images, matrices and surfaces. Needs matplotlib (``pip install 'brainsieve[plotting]'``).
 
-from brainsieve.plotting.canvases import Canvas, GrayordinateCanvas, SurfaceCanvas, VolumeCanvas
-from brainsieve.plotting.layers import Layer
+matplotlib is imported when something is drawn, never by the import of this package.
+"""
 
-__all__ = ["Canvas", "GrayordinateCanvas", "Layer", "SurfaceCanvas", "VolumeCanvas"]
+from brainsieve.plotting.display import show
+
+__all__ = ["show"]
 
 
 def __dir__() -> list[str]:

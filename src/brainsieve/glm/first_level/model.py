@@ -16,7 +16,6 @@ from brainsieve.caching import cached, digest, effective_level, memory_for
 from brainsieve.checks import a_bool, a_positive_number_or_none, a_share_or_none, found, one_of
 from brainsieve.glm.contrasts import Contrast, StatType, checked_stat_type, fixed_effects
 from brainsieve.glm.estimates import Estimate, Noise
-from brainsieve.glm.expressions import expression_to_contrast_vector
 from brainsieve.glm.first_level.design_matrix import make_first_level_design_matrix
 from brainsieve.glm.first_level.inputs import confounds_of, design_of, per_run, runs_of
 from brainsieve.glm.first_level.masks import masker_of
@@ -34,6 +33,7 @@ from brainsieve.glm.fitting import FittedSeries, fit_series
 from brainsieve.glm.reports import ReportedModel
 from brainsieve.glm.results import RegressionResults, results_of
 from brainsieve.logs import log, warn
+from brainsieve.tables.expressions import expression_to_contrast_vector
 from brainsieve.typing import ConfoundsLike, ImagesLike, MemoryLike, NiimgLike, SampleMaskLike, TableLike
 
 if TYPE_CHECKING:

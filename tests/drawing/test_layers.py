@@ -16,10 +16,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy.spatial import ConvexHull
 
-from brainsieve.plotting import GrayordinateCanvas, Layer, SurfaceCanvas, VolumeCanvas
-from brainsieve.plotting.layers import label_colours, limits_of, paint_of
-from brainsieve.plotting.slices import canonical
-from brainsieve.plotting.surfaces import AMBIENT, LEFT_OUT, LIGHT, draw_hemisphere, vertex_colours
+from brainsieve.drawing import GrayordinateCanvas, Layer, SurfaceCanvas, VolumeCanvas
+from brainsieve.drawing.layers import label_colours, limits_of, paint_of
+from brainsieve.drawing.slices import canonical
+from brainsieve.drawing.surfaces import AMBIENT, LEFT_OUT, LIGHT, draw_hemisphere, vertex_colours
 
 AFFINE = np.diag([-3.0, 4.0, 5.0, 1.0])
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.plotting.figures import dark_figure
-from brainsieve.plotting.layers import Layer, paint_of
+from brainsieve.drawing.figures import dark_figure
+from brainsieve.drawing.layers import Layer, paint_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

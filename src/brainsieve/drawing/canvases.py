@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.plotting.layers import Layer, label_colours, limits_of
-from brainsieve.plotting.slices import scrolled_figures, slices_figure
-from brainsieve.plotting.surfaces import surfaces_figure
+from brainsieve.drawing.layers import Layer, label_colours, limits_of
+from brainsieve.drawing.slices import scrolled_figures, slices_figure
+from brainsieve.drawing.surfaces import surfaces_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

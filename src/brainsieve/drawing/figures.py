@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from brainsieve.plotting.layers import Scale
+from brainsieve.drawing.layers import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.plotting.figures import dark_figure, write
-from brainsieve.plotting.layers import ACCENT, OPACITY, Layer, Paint, paint_of
+from brainsieve.drawing.figures import dark_figure, write
+from brainsieve.drawing.layers import ACCENT, OPACITY, Layer, Paint, paint_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

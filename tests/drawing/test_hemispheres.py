@@ -9,9 +9,9 @@ from scipy.spatial import ConvexHull
 
 pytest.importorskip("matplotlib")
 
-from brainsieve.plotting import Layer
-from brainsieve.plotting.layers import paint_of
-from brainsieve.plotting.surfaces import BARE, surfaces_figure
+from brainsieve.drawing import Layer
+from brainsieve.drawing.layers import paint_of
+from brainsieve.drawing.surfaces import BARE, surfaces_figure
 
 VIEWS = {"left lateral": -1, "left medial": 1, "right medial": -1, "right lateral": 1}
 
