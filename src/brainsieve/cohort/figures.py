@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.cohort.frozen import Prepared
+from brainsieve.drawing.canvases import VolumeCanvas
+from brainsieve.drawing.slices import axial_strip
 from brainsieve.engine.domain import Domain, VoxelGrid
 from brainsieve.maskers.reports import parts_of
-from brainsieve.plotting.canvases import VolumeCanvas
-from brainsieve.plotting.slices import axial_strip
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from brainsieve.checks import found, one_of
+from brainsieve.drawing import Layer
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.source import read_all
 from brainsieve.exceptions import NotImplementedWarning
@@ -20,7 +21,6 @@ from brainsieve.maskers.surface import Surfaces
 from brainsieve.maskers.volumes import Volumes
 from brainsieve.pages import HTMLReport
 from brainsieve.pages.model_report import ContrastContent, DesignContent, ModelContent, model_report
-from brainsieve.plotting import Layer
 from brainsieve.stat_maps import get_clusters_table
 from brainsieve.stat_maps.models import (
     designs_of,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainsieve.drawing.canvases import Canvas
+from brainsieve.drawing.layers import Layer
 from brainsieve.pages.html_report import HTMLReport
 from brainsieve.pages.masker_report import PAGE, data_url, facts_list, parameters_table, table_of
-from brainsieve.plotting.canvases import Canvas
-from brainsieve.plotting.layers import Layer
 from brainsieve.plotting.matrices import contrast_figure, correlation_figure, design_figure
 
 if TYPE_CHECKING:

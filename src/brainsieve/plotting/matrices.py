@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainsieve.plotting.figures import DPI
+from brainsieve.drawing.figures import DPI
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
