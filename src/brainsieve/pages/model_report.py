@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from brainsieve.drawing.canvases import Canvas
 from brainsieve.drawing.layers import Layer
+from brainsieve.drawing.matrices import contrast_figure, correlation_figure, design_figure
 from brainsieve.pages.html_report import HTMLReport
 from brainsieve.pages.masker_report import PAGE, data_url, facts_list, parameters_table, table_of
-from brainsieve.plotting.matrices import contrast_figure, correlation_figure, design_figure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ import numpy as np
 
 from brainsieve._version import __version__
 from brainsieve.checks import found, nearest
+from brainsieve.drawing.matrices import contrast_figure, correlation_figure, design_figure
 from brainsieve.interfaces.bids.files import parse_bids_filename
-from brainsieve.plotting.matrices import contrast_figure, correlation_figure, design_figure
 from brainsieve.stat_maps import get_clusters_table
 from brainsieve.stat_maps.models import (
     OPTIONS,
