@@ -10,7 +10,7 @@ import pytest
 from brainsieve.cli.arguments import parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/quickstart.md", "docs/decoding.md", "docs/glm.md", "docs/regions.md"]
+PAGES = ["README.md", *(f"docs/{n}.md" for n in ("quickstart", "data", "decoding", "glm", "regions"))]
 
 
 def code_of(page):

@@ -1,7 +1,8 @@
-"""Data that come with the package. Nothing here downloads.
+"""Data that come with the package, and data that are simulated. Nothing here downloads.
 
 A real run for the demo, the MNI template at 1 mm, and published coordinates; each folder of data has its
-licence beside it, in ``brainsieve/datasets/data``.
+licence beside it, in ``brainsieve/datasets/data``. ``simulate_*`` make small data sets with known effects, each in the
+form of a data set that people use, and say under ``truth`` what was planted.
 """
 
 from brainsieve.datasets.coordinates import fetch_coords_dosenbach_2010
@@ -15,6 +16,16 @@ from brainsieve.datasets.mni import (
     load_mni152_wm_mask,
     load_mni152_wm_template,
 )
+from brainsieve.datasets.simulated import (
+    simulate_atlas,
+    simulate_bids,
+    simulate_contrasts,
+    simulate_decoding,
+    simulate_rest,
+    simulate_task,
+    simulate_template,
+    simulate_visual,
+)
 
 __all__ = [
     "MNI152_FILE_PATH",
@@ -27,6 +38,14 @@ __all__ = [
     "load_mni152_template",
     "load_mni152_wm_mask",
     "load_mni152_wm_template",
+    "simulate_atlas",
+    "simulate_bids",
+    "simulate_contrasts",
+    "simulate_decoding",
+    "simulate_rest",
+    "simulate_task",
+    "simulate_template",
+    "simulate_visual",
 ]
 
 
