@@ -304,7 +304,8 @@ def measure(package: str, case: str, repeats: int, scale: int = 1) -> dict[str, 
 
 def print_analyses(repeats: int) -> None:
     print(
-        "\n| analysis | ours | CPU | peak | peer | CPU | peak | peer / ours |\n|---|---|---|---|---|---|---|---|"
+        "\n| analysis | ours | CPU | peak | peer | CPU | peak | peer / ours | ours, CPU at half the sizes |"
+        "\n|---|---|---|---|---|---|---|---|---|"
     )
     for case in CASES:
         ours, peer = measure("brainsieve", case, repeats), measure("nilearn", case, 1)
@@ -312,7 +313,11 @@ def print_analyses(repeats: int) -> None:
             f"{one['seconds']:.2f} s | {one['cpu_seconds']:.2f} s | {one['peak_mb']:.0f} MB"
             for one in (ours, peer)
         ]
-        print(f"| {case} | {' | '.join(cells)} | {peer['seconds'] / ours['seconds']:.1f} |", flush=True)
+        half = measure("brainsieve", case, repeats, scale=2)["cpu_seconds"]
+        print(
+            f"| {case} | {' | '.join(cells)} | {peer['seconds'] / ours['seconds']:.1f} | {half:.2f} s |",
+            flush=True,
+        )
 
 
 def main() -> None:

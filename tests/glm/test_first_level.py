@@ -574,3 +574,17 @@ def test_methods_take_what_the_peer_s_take(method):
 
 def parameters_of(call):
     return [(p.name, p.default) for p in inspect.signature(call).parameters.values()]
+
+
+@pytest.mark.parametrize("name", ["residuals", "predicted", "r_square"])
+def test_names_that_nilearn_deprecates_give_those_that_replace_them(name):
+    rng = np.random.default_rng(0)
+    run = nib.Nifti1Image(100 + rng.normal(size=(3, 3, 3, 40)), np.eye(4))
+    events = pd.DataFrame({"onset": [8.0, 40.0], "duration": 4.0, "trial_type": "a"})
+    model = FirstLevelModel(t_r=2.0, mask_img=False, minimize_memory=False, noise_model="ols").fit(
+        run, events
+    )
+    with pytest.warns(FutureWarning, match=f"{name} is deprecated; use {name}_"):
+        (old,) = getattr(model, name)
+    (new,) = getattr(model, f"{name}_")
+    np.testing.assert_array_equal(old.get_fdata(), new.get_fdata())

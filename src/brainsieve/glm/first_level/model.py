@@ -373,6 +373,27 @@ class FirstLevelModel(ReportedModel, BaseEstimator):
             for run, design in zip(runs, self.design_matrices_, strict=True)
         ]
 
+    # -- names of nilearn before 0.13, which its scripts still have ------------------------------------
+
+    @property
+    def residuals(self) -> list[Any]:
+        """Deprecated: `residuals_`."""
+        return self._renamed("residuals")
+
+    @property
+    def predicted(self) -> list[Any]:
+        """Deprecated: `predicted_`."""
+        return self._renamed("predicted")
+
+    @property
+    def r_square(self) -> list[Any]:
+        """Deprecated: `r_square_`."""
+        return self._renamed("r_square")
+
+    def _renamed(self, name: str) -> list[Any]:
+        warn(f"{name} is deprecated; use {name}_.", FutureWarning)
+        return getattr(self, f"{name}_")
+
     def _with_series(self, name: str) -> list[FittedRun]:
         runs = self._fitted_runs()
         if any(run.series is None for run in runs):
