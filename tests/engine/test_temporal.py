@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as scipy_signal
 
 from brainsieve import signal
+from brainsieve.engine.temporal.filter import butterworth_sections
 from brainsieve.engine.temporal.operator import CleaningSettings, plan_cleaning
 from brainsieve.exceptions import AllVolumesRemovedError
 
@@ -354,6 +355,12 @@ def test_unused_cut_offs_warn():
 def test_one_sample_is_left_alone_with_warnings():
     with pytest.warns(UserWarning, match="one sample"):
         assert_array_equal(signal.clean(series()[:1]), series()[:1])
+
+
+@pytest.mark.parametrize("order", [400, 1000, 99_999])
+def test_an_order_whose_coefficients_numbers_do_not_hold_is_refused(order):
+    with pytest.raises(ValueError, match=f"butterworth__order={order} is too high"):
+        butterworth_sections(0.5, 0.1, 0.01, order)
 
 
 def test_butterworth_is_scipys_in_place_or_not():

@@ -266,3 +266,33 @@ def test_what_pandas_writes_of_a_series_keeps_what_is_in_it(tmp_path, name, kept
     pd.Series(kept, name=name).rename_axis(index).to_csv(tmp_path / "keep.csv")
     expected = np.flatnonzero(kept) if isinstance(kept[0], bool) else kept
     assert_array_equal(read_sample_mask(tmp_path / "keep.csv", 5), expected)
+
+
+def test_a_first_line_0_is_volume_0_aloud_as_pandas_may_mean_a_header(tmp_path):
+    path = tmp_path / "keep.txt"
+    pd.Series([5, 6, 7]).to_csv(path, index=False)
+    with pytest.warns(UserWarning, match=r"keep.txt' begins with a line 0, which is taken as volume 0"):
+        assert_array_equal(read_sample_mask(path, 20), [0, 5, 6, 7])
+    path.write_text("0\n1\n2\n")
+    with pytest.warns(UserWarning, match="begins with a line 0"):
+        assert_array_equal(read_sample_mask(path, 20), [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("keep\n0\n5\n", [0, 5]),
+        ('"keep"\n"0"\n"5"\n', [0, 5]),
+        (",0\n0,0\n1,5\n", [0, 5]),
+        ("0\n0\n5\n", [0, 5]),
+        ("0 5 6\n", [0, 5, 6]),
+        ("1\n5\n", [1, 5]),
+        ("0\n" + "1\n" * 20, list(range(20))),
+        ("0\n" + "1\n" * 19, list(range(1, 20))),
+    ],
+)
+def test_a_0_that_can_be_told_from_a_header_is_silent(tmp_path, recwarn, text, kept):
+    path = tmp_path / "keep.txt"
+    path.write_text(text)
+    assert_array_equal(read_sample_mask(path, 20), kept)
+    assert not len(recwarn)

@@ -52,15 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except UsageError as error:
-        return _fail(f"{_one_line(error)} (brainsieve {arguments.command} --help tells more)", USAGE)
+        return _fail(
+            f"{_one_line(error, arguments.command)} (brainsieve {arguments.command} --help tells more)", USAGE
+        )
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if arguments.debug:
             raise
-        return _fail(_one_line(error) + _before(arguments), FAILED)
+        return _fail(_one_line(error, arguments.command) + _before(arguments), FAILED)
     except Exception as error:
         if arguments.debug:
             raise
-        what = f"{type(error).__name__}: {_one_line(error)}"
+        what = f"{type(error).__name__}: {_one_line(error, arguments.command)}"
         return _fail(f"this should not happen: {what} (--debug shows where; please report it)", BUG)
 
 
@@ -96,7 +98,7 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException, command: str) -> str:
     from brainsieve.cli.console import in_options
     from brainsieve.provenance import without_secrets
 
@@ -106,4 +108,4 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         # As a sentence, and without the system's number.
         text = f"{error.filename!r}: {error.strerror}."
-    return in_options(without_secrets(" ".join(text.split()))) or type(error).__name__
+    return in_options(without_secrets(" ".join(text.split())), command) or type(error).__name__

@@ -40,7 +40,7 @@ def run_cohort(arguments: argparse.Namespace) -> int:
     ValueError, TypeError, OSError
         If something that concerns all runs is not what it should be; nothing is written then.
     """
-    console = Console(arguments.quiet)
+    console = Console(arguments.quiet, "cohort")
     arguments.written = []
     if not arguments.atlas:
         raise UsageError(
@@ -130,8 +130,6 @@ def _group(arguments: argparse.Namespace, planned: pd.DataFrame, console: Consol
 
 def _processes(arguments: argparse.Namespace, console: Console) -> int:
     wanted: int = arguments.nprocs
-    if wanted < 1:
-        raise UsageError(f"--nprocs must be 1 or more; {wanted} was given.")
     if arguments.mem_mb is None:
         return wanted
     allowed = max(1, int(arguments.mem_mb // PROCESS_MB))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from brainsieve.cli.options import Once, number
+from brainsieve.cli.options import Once, count, not_negative, number, positive, positive_count, share
 
 EXAMPLES = """\
 examples:
@@ -83,7 +83,7 @@ def _add_what(cohort: argparse.ArgumentParser) -> None:
     group.add_argument(
         *_both("--radius"),
         action=Once,
-        type=float,
+        type=positive,
         default=5.0,
         metavar="MM",
         help="of spheres around coordinates (default: 5)",
@@ -91,7 +91,7 @@ def _add_what(cohort: argparse.ArgumentParser) -> None:
     group.add_argument(
         *_both("--min-coverage"),
         action=Once,
-        type=float,
+        type=share,
         default=0.5,
         metavar="SHARE",
         help="regions that a run covers less are n/a (default: 0.5)",
@@ -178,7 +178,7 @@ def _add_how(cohort: argparse.ArgumentParser) -> None:
         *_both("--bpf-order"),
         dest="filter_order",
         action=Once,
-        type=int,
+        type=positive_count,
         default=5,
         metavar="N",
         help="of the Butterworth filter (default: 5)",
@@ -187,7 +187,7 @@ def _add_how(cohort: argparse.ArgumentParser) -> None:
         *_both("--smoothing"),
         dest="smoothing_fwhm",
         action=Once,
-        type=float,
+        type=not_negative,
         metavar="MM",
         help="full width at half maximum, of volumes",
     )
@@ -204,7 +204,7 @@ def _add_how(cohort: argparse.ArgumentParser) -> None:
     group.add_argument(
         *_both("--dummy-scans"),
         action=Once,
-        type=int,
+        type=count,
         default=0,
         metavar="N",
         help="volumes left out at the start (default: 0)",
@@ -212,7 +212,7 @@ def _add_how(cohort: argparse.ArgumentParser) -> None:
     group.add_argument(
         *_both("--fd-thresh"),
         action=Once,
-        type=float,
+        type=not_negative,
         default=0.0,
         metavar="MM",
         help="volumes of more framewise displacement are left out (default: 0, none)",
@@ -220,7 +220,7 @@ def _add_how(cohort: argparse.ArgumentParser) -> None:
     group.add_argument(
         *_both("--min-time"),
         action=Once,
-        type=float,
+        type=not_negative,
         default=0.0,
         metavar="S",
         help="seconds that must be left of a run (default: 0)",
@@ -233,18 +233,22 @@ def _add_where(cohort: argparse.ArgumentParser) -> None:
         *_both("--nprocs", "--n-cpus", "--nthreads"),
         dest="nprocs",
         action=Once,
-        type=int,
+        type=positive_count,
         default=1,
         metavar="N",
         help="processes (default: 1)",
     )
     group.add_argument(
-        *_both("--omp-nthreads"), action=Once, type=int, metavar="N", help="threads of each process"
+        *_both("--omp-nthreads"),
+        action=Once,
+        type=positive_count,
+        metavar="N",
+        help="threads of each process",
     )
     group.add_argument(
         *_both("--mem-mb"),
         action=Once,
-        type=number,
+        type=positive,
         metavar="MB",
         help="memory that all processes may use together: fewer run where it is little",
     )

@@ -37,14 +37,34 @@ OPTIONS = {
     "high_variance_confounds": "--high-variance-confounds",
     "standardize": "--standardize",
 }
+# Of a command whose options have other names; what is None there is set by no option.
+OF_COMMANDS: dict[str, dict[str, str | None]] = {
+    "cohort": {
+        "t_r": None,
+        "sample_mask": None,
+        "smoothing_fwhm": "--smoothing",
+        "mask_img": None,
+        "lut": None,
+        "resampling_target": None,
+        "background_label": None,
+        "allow_overlap": None,
+        "high_variance_confounds": None,
+    }
+}
 # Not within a path or a quotation: those are names of the user's.
 PARAMETER = re.compile(rf"(?<![\w/.'\"-])({'|'.join(OPTIONS)})(?![\w/'\"-]|\.\w)(=(True\b)?| is False)?")
 
 
-def in_options(text: str) -> str:
+def in_options(text: str, command: str = "extract") -> str:
     """A message about parameters of Python, about options of the command line instead: ``t_r=2`` is ``--t-r 2``."""
     followed = {"=": " ", " is False": " is not given"}
-    return PARAMETER.sub(lambda match: OPTIONS[match[1]] + followed.get(match[2], ""), text)
+    options = {**OPTIONS, **OF_COMMANDS.get(command, {})}
+
+    def told(match: re.Match[str]) -> str:
+        option = options[match[1]]
+        return match[0] if option is None else option + followed.get(match[2], "")
+
+    return PARAMETER.sub(told, text)
 
 
 class Console:
@@ -54,10 +74,13 @@ class Console:
     ----------
     quiet : bool
         Only warnings (and errors, which are not this class's) are shown.
+    command : str
+        Whose options messages name.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, command: str = "extract") -> None:
         self.quiet = quiet
+        self._command = command
         self.warnings: list[str] = []
         self._open_bar = False
 
@@ -70,7 +93,7 @@ class Console:
         """A warning, on one line, kept for the record too."""
         from brainsieve.provenance import without_secrets
 
-        text = in_options(without_secrets(" ".join(text.split())))
+        text = in_options(without_secrets(" ".join(text.split())), self._command)
         self.warnings.append(text)
         self._line(f"warning:  {text}")
 

@@ -67,6 +67,19 @@ def not_negative(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    return int(text)
+
+
+def positive_count(text: str) -> int:
+    value = count(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+    return value
+
+
 def share(text: str) -> float:
     value = number(text)
     if not 0 <= value <= 1:

@@ -131,7 +131,7 @@ def _refuse_foreign(folder: Path) -> None:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         makers = [maker.get("Name") for maker in told.get("GeneratedBy", [])]
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):  # any JSON may lie there
         makers = []
     if "brainsieve" not in makers:
         raise FileExistsError(

@@ -21,6 +21,7 @@ from brainsieve.cohort.frozen import Prepared, prepared
 from brainsieve.cohort.names import output_path
 from brainsieve.cohort.planning import settings_of
 from brainsieve.cohort.reports import entities_of, write_group
+from brainsieve.cohort.results import read_figures, read_matrix, read_result
 from brainsieve.engine.domain import VoxelGrid
 from brainsieve.provenance import json_bytes
 from brainsieve.table_files import put_table
@@ -58,7 +59,7 @@ def summarize(plan: pd.DataFrame) -> list[str]:
     Raises
     ------
     ValueError
-        If no run has results.
+        If no run has results, or a table of them cannot be read; the message names it.
     """
     settings = settings_of(plan)
     out_dir = Path(settings.out_dir)
@@ -108,7 +109,7 @@ def _runs(plan: pd.DataFrame, out_dir: Path) -> pd.DataFrame:
         path = out_dir / output_path("quality", entities_of(run))
         if not path.is_file():
             continue
-        figures = pd.read_csv(path, sep="\t", na_values=["n/a"]).iloc[0].to_dict()
+        figures = read_figures(path, ["fd_mean"])
         excluded = {f"excluded_{rule}": left_out(figures, limits) for rule, limits in RULES.items()}
         rows.append({"run": run, **figures, **excluded})
     return pd.DataFrame(rows)
@@ -192,12 +193,10 @@ def _edges(plan: pd.DataFrame, out_dir: str, runs: pd.DataFrame, atlas: Any, str
 def _matrices(
     plan: pd.DataFrame, out_dir: str, runs: set[str], atlas: Any, strategy: str
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    import pandas as pd
-
     for row in plan[plan["strategy"] == strategy].itertuples():
         path = os.path.join(out_dir, output_path("matrix", entities_of(row.run), atlas.entities, strategy))
         if row.run in runs and atlas.name in row.atlases and os.path.isfile(path):
-            yield row.run, pd.read_csv(path, sep="\t", index_col=0, na_values=["n/a"])
+            yield row.run, read_matrix(path)
 
 
 def _figures(
@@ -304,11 +303,10 @@ def _centres(operator: Any, home: VoxelGrid) -> NDArray[np.float64]:
 
 def _networks(lut: str | None, columns: Sequence[str]) -> NDArray | None:
     """The network of each region, where the label table tells it."""
-    import pandas as pd
-
     if lut is None:
         return None
-    table = pd.read_csv(lut, sep="\t", dtype=str, keep_default_na=False)
+    # Names that are no UTF-8 are known to be of no network, then.
+    table = read_result(lut, dtype=str, keep_default_na=False, encoding_errors="replace")
     column = next((name for name in table.columns if name.lower() in ("network", "network_label")), None)
     if column is None or "name" not in table:
         return None

@@ -18,6 +18,7 @@ from brainsieve.cohort.inputs import RunInputs, inputs_of
 from brainsieve.cohort.pieces import pieces_of
 from brainsieve.cohort.settings import Cleaning, Settings
 from brainsieve.cohort.strategies import Strategy, read_strategies
+from brainsieve.engine.files import folder_given
 from brainsieve.maskers.choosing import kind_of, open_any
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def plan(
     settings = Settings(
         os.path.abspath(os.path.expanduser(os.fspath(bids_dir))),
         os.path.abspath(os.path.expanduser(os.fspath(out_dir))),
-        read_atlases(atlases, None if atlases_dir is None else os.fspath(atlases_dir)),
+        read_atlases(atlases, None if atlases_dir is None else folder_given("atlases_dir", atlases_dir)),
         read_strategies(strategies),
         cleaning,
         smoothing_fwhm,

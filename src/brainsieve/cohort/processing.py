@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.atlas import Labels
+from brainsieve.checks import naming
 from brainsieve.cohort import sidecars
 from brainsieve.cohort.figures import carpet, matrices, png, regions, some_voxels
 from brainsieve.cohort.frozen import Prepared
@@ -20,6 +21,7 @@ from brainsieve.cohort.inputs import RunInputs, inputs_of
 from brainsieve.cohort.names import output_path
 from brainsieve.cohort.pieces import SIZES, Piece, pieces_of, sidecar_of
 from brainsieve.cohort.quality import degrees_of_freedom, framewise_displacement, of_motion, of_voxels
+from brainsieve.cohort.results import read_matrix
 from brainsieve.cohort.settings import Settings
 from brainsieve.cohort.strategies import Strategy
 from brainsieve.engine.grayordinates import Grayordinates, Parcels
@@ -33,6 +35,7 @@ from brainsieve.maskers.running import Coverage, Share, run_shares
 from brainsieve.provenance import json_bytes
 from brainsieve.surface.cifti_images import cifti_image, parcel_connectivity
 from brainsieve.table_files import frame_of, put_table
+from brainsieve.tables import read_confounds
 from brainsieve.whole_files import replacing_together
 
 if TYPE_CHECKING:
@@ -175,7 +178,9 @@ def _denoised(
     kept = None if keep.all() else np.flatnonzero(keep)
     # All atlases are cleaned alike.
     in_time = next(iter(prepared.values())).for_time(inputs.t_r).in_time
-    regressors = None if confounds is None else confounds.to_numpy(dtype=np.float64)
+    # What is wrong with a table is told by its own columns, with its name.
+    with naming(inputs.run.path if inputs.confounds is None else str(inputs.confounds)):
+        regressors = read_confounds(confounds, inputs.n_samples, inputs.run.path, kept)
     degrees = degrees_of_freedom(in_time.cleaning, inputs.n_samples, regressors, kept)
     if degrees < 1:
         n_confounds = 0 if confounds is None else confounds.shape[1]
@@ -437,8 +442,6 @@ def _cleaned(
 
 def _matrix(settings: Settings, inputs: RunInputs, one: Denoised, name: str) -> NDArray | None:
     """The matrix of an atlas, of this pass or as it was written before; None where the run has none of it."""
-    import pandas as pd
-
     if name in one.matrices:
         return one.matrices[name]
     atlas = next(atlas for atlas in settings.atlases if atlas.name == name)
@@ -447,7 +450,7 @@ def _matrix(settings: Settings, inputs: RunInputs, one: Denoised, name: str) -> 
     )
     if not path.is_file():
         return None
-    return pd.read_csv(path, sep="\t", index_col=0, na_values=["n/a"]).to_numpy()
+    return read_matrix(path).to_numpy()
 
 
 def _mean_volume(brain: Any, voxels: NDArray | None) -> tuple[Any, NDArray] | None:

@@ -15,7 +15,9 @@ import numpy as np
 from brainsieve.cohort.figures import MOST_MATRICES, comparison_figure, motion_figure, png
 from brainsieve.cohort.names import output_path
 from brainsieve.cohort.pieces import sidecar_of
+from brainsieve.cohort.results import read_figures, read_result
 from brainsieve.cohort.settings import Settings
+from brainsieve.engine.files import reading
 from brainsieve.interfaces.bids import parse_bids_filename
 from brainsieve.pages.html_report import HTMLReport
 from brainsieve.pages.masker_report import PAGE
@@ -138,14 +140,14 @@ def _of_run(settings: Settings, run: str, atlases: Sequence[str]) -> str:
 
 def _motion(settings: Settings, entities: Mapping[str, str], strategy: str) -> str:
     """Framewise displacement as a line, and the volumes that are left out."""
-    import pandas as pd
-
     path = Path(settings.out_dir, output_path("motion", entities))
     flags = Path(settings.out_dir, output_path("outliers", entities, None, strategy))
     if not path.is_file() or not flags.is_file():
         return ""
-    values = pd.read_csv(path, sep="\t", na_values=["n/a"]).iloc[:, 0].to_numpy(dtype=float)
-    left_out = np.flatnonzero(pd.read_csv(flags, sep="\t")["outlier"].to_numpy())
+    motion = read_result(path)
+    with reading(str(path), "a table of motion"):
+        values = motion.iloc[:, 0].to_numpy(dtype=float)
+    left_out = np.flatnonzero(read_result(flags, ["outlier"])["outlier"].to_numpy())
     if not np.isfinite(values).any():
         return ""
     top = max(0.3, float(np.nanmax(values)) * 1.05)
@@ -159,11 +161,9 @@ def _motion(settings: Settings, entities: Mapping[str, str], strategy: str) -> s
 
 
 def _facts(path: Path) -> str:
-    import pandas as pd
-
     if not path.is_file():
         return ""
-    figures = pd.read_csv(path, sep="\t", na_values=["n/a"]).iloc[0]
+    figures = read_figures(path)
     items = "".join(
         f"<li><b>{style.format(figures[name])}</b>{words}</li>"
         for name, words, style in SHOWN
@@ -181,7 +181,7 @@ def _told(settings: Settings, entities: Mapping[str, str], atlas: Any, strategy:
     record = _record(Path(settings.out_dir, sidecar_of(series)))
     if not path.is_file() or not record:
         return ""
-    coverage = pd.read_csv(path, sep="\t", na_values=["n/a"], dtype={"Node": str}, keep_default_na=False)
+    coverage = read_result(path, ["Node", "coverage"], dtype={"Node": str}, keep_default_na=False)
     share = pd.to_numeric(coverage["coverage"], errors="coerce")
     poor = coverage["Node"][~(share >= settings.min_coverage)].tolist()
     kept = record.get("VolumesKept")
@@ -206,7 +206,7 @@ def _told(settings: Settings, entities: Mapping[str, str], atlas: Any, strategy:
 def _record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -24,6 +24,7 @@ from brainsieve.cohort.planning import settings_of
 from brainsieve.cohort.processing import Outcome, Task, process
 from brainsieve.cohort.reports import write_participants
 from brainsieve.cohort.settings import Settings
+from brainsieve.engine.files import folder_given
 from brainsieve.interfaces.bids import parse_bids_filename
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ def run(
     settings = settings_of(plan)
     rows = _shard_of(plan, shard)
     a_count("n_jobs", n_jobs, 1)
+    if n_threads is not None:
+        a_count("n_threads", n_threads, 1)
+    if work_dir is not None:
+        work_dir = folder_given("work_dir", work_dir)
     outcomes = [
         Outcome(row["run"], row["strategy"], "not planned", "; ".join(row["problems"]))
         for row in rows

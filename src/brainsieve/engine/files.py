@@ -57,6 +57,28 @@ def regular_file(path: str | bytes | os.PathLike, what: str = "an image file") -
     return name
 
 
+def folder_given(name: str, path: str | os.PathLike[str]) -> str:
+    """A folder that is there, ``~`` expanded.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for messages.
+    path : path
+
+    Raises
+    ------
+    MissingFileError, NotADirectoryError
+        If there is none, or it is no folder.
+    """
+    text = os.path.expanduser(os.fspath(path))
+    if not os.path.exists(text):
+        raise MissingFileError(f"{name}: there is no folder {text!r}.")
+    if not os.path.isdir(text):
+        raise NotADirectoryError(f"{name}: {text!r} is no folder.")
+    return text
+
+
 def _likely_meant(path: str) -> str:
     """Which file of the same folder a missing one was probably meant to be."""
     folder, name = os.path.split(path)

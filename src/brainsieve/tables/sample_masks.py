@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.files import reading, regular_file
 from brainsieve.engine.temporal.censor import kept_samples
+from brainsieve.logs import warn
 from brainsieve.tables.text import is_number, read_cells
 
 FLAGS = {"true": True, "false": False}
@@ -22,7 +23,8 @@ def read_sample_mask(path: str | os.PathLike[str], n_samples: int) -> NDArray[np
     path : path
         ``.npy``, or text: numbers of volumes from 0, ascending; or True or False, or 1 or 0, for each volume of the
         run. Text has one column, or one row; a header is left out, and so is an index (0, 1, 2, …) that pandas
-        wrote before it.
+        wrote before it. A first line 0 above volumes that ascend is volume 0, with a warning: pandas calls a series
+        without a name so.
     n_samples : int
         Volumes of the run.
 
@@ -41,7 +43,7 @@ def read_sample_mask(path: str | os.PathLike[str], n_samples: int) -> NDArray[np
     with reading(file, "a list of volumes"):
         mask = _of_array(file) if file.lower().endswith(".npy") else _of_text(file, n_samples)
         try:
-            return kept_samples(mask, n_samples, name=f"the run, of which {file!r} says what to keep,")
+            return kept_samples(mask, n_samples, name="the run")
         except (ValueError, TypeError, IndexError) as error:
             raise ValueError(f"{file!r}: {error}") from None
 
@@ -57,6 +59,8 @@ def _of_array(path: str) -> NDArray:
 def _of_text(path: str, n_samples: int) -> NDArray:
     cells = read_cells(path)
     rows = cells.rows
+    # One column, and nothing else that tells whether its first line is a name.
+    bare = len(rows) > 1 and len(rows[0]) == 1
     if len(rows) == 1 and len(rows[0]) > 1:
         rows = [[cell] for cell in rows[0]]
     if len(rows[0]) == 2 and _is_index([row[0] for row in rows]):
@@ -67,9 +71,9 @@ def _of_text(path: str, n_samples: int) -> NDArray:
         raise ValueError(
             f"{path!r} has {len(rows[0])} columns; one of volumes to keep, or of flags, was expected."
         )
-    words = [row[0].strip().lower() for row in rows]
+    words = [row[0].strip().strip('"').lower() for row in rows]
     if (not _is_value(words[0]) and not is_number(words[0])) or _is_header(words, n_samples):
-        words = words[1:]
+        words, bare = words[1:], False
     is_flag = [word in FLAGS for word in words]
     bad = next((word for word in words if not _is_value(word)), None)
     if bad is not None and not any(is_flag):
@@ -83,6 +87,11 @@ def _of_text(path: str, n_samples: int) -> NDArray:
     # would do just that.
     if len(values) and np.isin(values, (0, 1)).all():
         return _flags([bool(value) for value in values], words, path, n_samples)
+    if bare and words[0] == "0":
+        warn(
+            f"{path!r} begins with a line 0, which is taken as volume 0. If it is the header that pandas writes for "
+            "a series without a name, give the series one, or pass header=False to to_csv."
+        )
     return values
 
 

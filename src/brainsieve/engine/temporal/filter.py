@@ -37,7 +37,7 @@ def butterworth_sections(
     Raises
     ------
     ValueError
-        If ``high_pass >= low_pass``.
+        If ``high_pass >= low_pass``, or the order is so high that coefficients overflow.
     """
     if low_pass is None and high_pass is None:
         return None
@@ -62,7 +62,16 @@ def butterworth_sections(
         band, kind = (high, low), "bandpass"
     from scipy.signal import butter  # a fifth of a second, for those who filter
 
-    return np.asarray(butter(order, band, kind, output="sos", fs=sampling_rate))
+    try:
+        with np.errstate(all="ignore"):
+            sections = np.asarray(butter(order, band, kind, output="sos", fs=sampling_rate))
+    except (ArithmeticError, MemoryError):
+        sections = None
+    if sections is None or not np.isfinite(sections).all():
+        raise ValueError(
+            f"butterworth__order={order} is too high: the coefficients of such a filter cannot be held."
+        )
+    return sections
 
 
 def _below_nyquist(name: str, cut_off: float | None, nyquist: float) -> float | None:
