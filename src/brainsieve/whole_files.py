@@ -92,7 +92,13 @@ def replacing_together(
         yield unfinished
         _put_in_place(unfinished, targets, durable)
     except OSError as error:
-        _name_target(error, dict(zip(folders.values(), folders, strict=False)), targets)
+        # One after the other is written: the last that was begun is the one that failed.
+        begun = [target for target in targets if (folders.get(target.parent, target) / target.name).exists()]
+        failed = (begun or targets)[-1]
+        if type(error) is OSError and error.errno is None:
+            # NumPy's own words of a full disk have neither a number nor a name.
+            raise OSError(errno.EIO, f"cannot be written: {error}", str(failed)) from error
+        _name_target(error, dict(zip(folders.values(), folders, strict=False)), failed)
         raise
     finally:
         for made in folders.values():
@@ -117,13 +123,13 @@ def checked_target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _name_target(error: OSError, folders: dict[Path, Path], targets: list[Path]) -> None:
+def _name_target(error: OSError, folders: dict[Path, Path], failed: Path) -> None:
     """Put the user's name into an error of the system: of a full disk it has none, else the unfinished file's."""
     if error.errno is None:
         return
     name = error.filename
     if name is None:
-        error.filename = str(targets[-1])
+        error.filename = str(failed)
     elif isinstance(name, str | os.PathLike):
         place = folders.get(Path(name).parent)
         if place is not None:

@@ -29,7 +29,7 @@ from brainsieve.surface.freesurfer import (
     write_freesurfer_label,
     write_freesurfer_morphometry,
 )
-from brainsieve.surface.gifti import Row, gifti_values, write_gifti_values
+from brainsieve.surface.gifti import Row, gifti_values, values_as_gifti, write_gifti
 from brainsieve.surface.label_tables import rows_to_write
 from brainsieve.whole_files import replacing
 
@@ -214,12 +214,16 @@ def save_surf_data(surf_data: Path | ArrayLike, path: Path, lut: Any = None) -> 
 
 
 def write_values(values: NDArray, path: str, lut: Any = None) -> None:
-    """Write values (n_vertices[, n_samples]) as GIFTI; ``.label.gii`` with a table of the labels."""
+    """Write values (n_vertices[, n_samples]) as GIFTI."""
+    write_gifti({path: values_of_file(values, path, lut)})
+
+
+def values_of_file(values: NDArray, path: str, lut: Any = None) -> nib.gifti.GiftiImage:
+    """Values (n_vertices[, n_samples]) as GIFTI; for ``.label.gii`` with a table of the labels."""
     if not path.lower().endswith(".label.gii"):
-        write_gifti_values(values, path)
-        return
+        return values_as_gifti(values, path)
     labels = _whole_labels(values, path)
-    write_gifti_values(labels, path, rows_to_write(labels, lut))
+    return values_as_gifti(labels, path, rows_to_write(labels, lut))
 
 
 def _whole_labels(values: NDArray, path: str) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ import binascii
 import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.etree import ElementTree
@@ -26,7 +26,7 @@ from brainsieve.engine.files import reading, regular_file
 from brainsieve.exceptions import CorruptImageError
 from brainsieve.logs import warn
 from brainsieve.surface.contents import contents_of
-from brainsieve.whole_files import replacing
+from brainsieve.whole_files import replacing_together
 
 POINTS, TRIANGLES = "NIFTI_INTENT_POINTSET", "NIFTI_INTENT_TRIANGLE"
 NODE_INDEX = "NIFTI_INTENT_NODE_INDEX"
@@ -307,15 +307,16 @@ def hex_of(colour: Sequence[float]) -> str:
 # -- writing -------------------------------------------------------------------------------------------
 
 
-def write_gifti_values(
+def values_as_gifti(
     values: NDArray, path: str, labels: Sequence[tuple[int, str, Sequence[int]]] = ()
-) -> None:
-    """Write values (n_vertices[, n_samples]), an array for each sample.
+) -> nib.gifti.GiftiImage:
+    """Values (n_vertices[, n_samples]) as what a file of this name holds, an array for each sample.
 
     Parameters
     ----------
     values : array
     path : str
+        Its ending says what the values are.
     labels : sequence of (key, name, (red, green, blue))
         For ``.label.gii``; colours from 0 to 255.
     """
@@ -331,15 +332,14 @@ def write_gifti_values(
         label: Any = nib.gifti.GiftiLabel(key, *(c / 255 for c in colour), 0.0 if key == 0 else 1.0)  # type: ignore[call-arg]
         label.label = name
         image.labeltable.labels.append(label)
-    _write(image, path)
+    return image
 
 
-def write_gifti_mesh(coordinates: NDArray, faces: NDArray, path: str) -> None:
-    """Write a mesh."""
+def mesh_as_gifti(coordinates: NDArray, faces: NDArray) -> nib.gifti.GiftiImage:
     image = nib.gifti.GiftiImage()
     _add(image, coordinates, POINTS, np.dtype(np.float32))
     _add(image, faces, TRIANGLES, np.dtype(np.int32))
-    _write(image, path)
+    return image
 
 
 def _add(image: Any, values: NDArray, intent: str, dtype: np.dtype) -> None:
@@ -348,10 +348,12 @@ def _add(image: Any, values: NDArray, intent: str, dtype: np.dtype) -> None:
     image.add_gifti_data_array(nib.gifti.GiftiDataArray(array, intent=intent, datatype=code))
 
 
-def _write(image: Any, path: str) -> None:
-    with replacing(path) as unfinished:
-        # "force": the types of the specification are a choice made before, aloud.
-        unfinished.write_bytes(image.to_bytes(mode="force"))
+def write_gifti(images: Mapping[str, nib.gifti.GiftiImage]) -> None:
+    """Write images under their names: all, or none after an error."""
+    with replacing_together(list(images)) as unfinished:
+        for file, image in zip(unfinished, images.values(), strict=True):
+            # "force": the types of the specification are a choice made before, aloud.
+            file.write_bytes(image.to_bytes(mode="force"))
 
 
 def _written_dtype(values: NDArray, path: str) -> np.dtype:

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from brainsieve.engine.mesh import HEMISPHERES, SurfaceVertices
 from brainsieve.exceptions import MeshDimensionError
-from brainsieve.surface.files import Path, load_labelled, warn_of_other_side, write_values
+from brainsieve.surface.files import Path, load_labelled, values_of_file, warn_of_other_side
+from brainsieve.surface.gifti import write_gifti
 from brainsieve.surface.label_tables import table_of_rows
 from brainsieve.surface.meshes import PolyMesh, geometry_of, paths_of_parts, polymesh, refuse_other_parts
 from brainsieve.surface.sampling import vol_to_surf
@@ -84,15 +85,16 @@ class PolyData:
         filename : path
             One that has ``hemi-L`` or ``hemi-R`` in its name writes that part only; ``.func.gii``,
             ``.shape.gii`` and ``.label.gii`` say what the values are. Floats are written as float32, the one
-            floating type of GIFTI; what neither this nor int32 holds, in a wider type, with a warning.
+            floating type of GIFTI; what neither this nor int32 holds, in a wider type, with a warning. Both files
+            appear, or none.
 
         Raises
         ------
         ValueError
             If ``.label.gii`` is to hold what is no whole number of 32 bits.
         """
-        for part, path in paths_of_parts(filename, tuple(self.parts)).items():
-            write_values(self.parts[part], path)
+        paths = paths_of_parts(filename, tuple(self.parts))
+        write_gifti({path: values_of_file(self.parts[part], path) for part, path in paths.items()})
 
 
 class SurfaceImage:

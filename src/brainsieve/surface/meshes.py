@@ -15,7 +15,7 @@ from brainsieve.engine.files import regular_file
 from brainsieve.engine.mesh import HEMISPHERES, Mesh
 from brainsieve.surface.files import GIFTI, warn_of_other_side
 from brainsieve.surface.freesurfer import freesurfer_mesh, is_freesurfer_mesh, write_freesurfer_mesh
-from brainsieve.surface.gifti import gifti_mesh, write_gifti_mesh
+from brainsieve.surface.gifti import gifti_mesh, mesh_as_gifti, write_gifti
 
 GEOMETRY = (".orig", ".pial", ".white", ".sphere", ".inflated", ".smoothwm", ".midthickness")
 
@@ -54,7 +54,7 @@ class SurfaceMesh(ABC):
         gifti_file : path
             Ends in ``.gii``.
         """
-        write_gifti_mesh(self.coordinates, self.faces, gifti_path(gifti_file))
+        write_gifti({gifti_path(gifti_file): mesh_as_gifti(self.coordinates, self.faces)})
 
 
 class InMemoryMesh(SurfaceMesh):
@@ -195,7 +195,7 @@ def save_surf_mesh(mesh: Any, path: str | os.PathLike[str]) -> None:
     loaded = load_surf_mesh(mesh)
     name = os.path.expanduser(os.fspath(path))
     if name.lower().endswith(".gii"):
-        write_gifti_mesh(loaded.coordinates, loaded.faces, name)
+        write_gifti({name: mesh_as_gifti(loaded.coordinates, loaded.faces)})
     elif name.lower().endswith(GEOMETRY):
         write_freesurfer_mesh(loaded.coordinates, loaded.faces, name)
     else:
@@ -245,10 +245,15 @@ class PolyMesh:
         Parameters
         ----------
         filename : path
-            One that has ``hemi-L`` or ``hemi-R`` in its name writes that part only.
+            One that has ``hemi-L`` or ``hemi-R`` in its name writes that part only. Both files appear, or none.
         """
-        for part, path in paths_of_parts(filename, tuple(self.parts)).items():
-            self.parts[part].to_gifti(path)
+        paths = paths_of_parts(filename, tuple(self.parts))
+        write_gifti(
+            {
+                gifti_path(path): mesh_as_gifti(self.parts[part].coordinates, self.parts[part].faces)
+                for part, path in paths.items()
+            }
+        )
 
 
 def polymesh(mesh: Any) -> PolyMesh:
