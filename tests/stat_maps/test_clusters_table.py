@@ -139,7 +139,7 @@ def test_the_map_stays_what_it_was():
         (dict(stat_threshold="99%"), TypeError, "stat_threshold must be a number"),
         (dict(stat_threshold=None), TypeError, "stat_threshold must be a number"),
         (dict(stat_threshold=-1, two_sided=True), ValueError, "stat_threshold must not be negative"),
-        (dict(stat_threshold=np.nan), ValueError, "stat_threshold must be finite"),
+        (dict(stat_threshold=np.nan), ValueError, "stat_threshold must be no NaN"),
         (dict(cluster_threshold=-1), ValueError, "cluster_threshold must be at least 0"),
         (dict(cluster_threshold=2.5), TypeError, "cluster_threshold must be a whole number"),
         (dict(min_distance=-1), ValueError, "min_distance must be finite and not negative"),
@@ -155,3 +155,12 @@ def test_bad_input_of_tables_is_named(options, error, words):
         get_clusters_table(
             **{"stat_img": nib.Nifti1Image(np.ones((3, 3, 3)), np.eye(4)), "stat_threshold": 2.0, **options}
         )
+
+
+def test_a_threshold_that_nothing_reaches_gives_an_empty_table():
+    rng = np.random.default_rng(0)
+    image = nib.Nifti1Image(rng.normal(size=(6, 6, 6)), np.eye(4))
+    for threshold in (50.0, np.inf):
+        with pytest.warns(UserWarning, match="No cluster of stat_img passes"):
+            table = get_clusters_table(image, threshold)
+        assert len(table) == 0 and list(table.columns)[:4] == ["Cluster ID", "X", "Y", "Z"]

@@ -104,6 +104,8 @@ def _check(threshold: Any, cluster_threshold: Any, two_sided: Any, min_distance:
     a_number("min_distance", min_distance)
     if isinstance(threshold, str):
         raise TypeError(f"stat_threshold must be a number; {found(threshold)} was given.")
+    if isinstance(threshold, float | np.floating) and np.isnan(threshold):
+        raise ValueError(f"stat_threshold must be no NaN; {found(threshold)} was given.")
     try:
         checked_threshold(threshold, two_sided)
     except (TypeError, ValueError) as error:
