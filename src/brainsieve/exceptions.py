@@ -103,6 +103,10 @@ class MissingFileError(FileNotFoundError, ValueError):
     """There is no such file. A `ValueError` too: scripts catch that for images."""
 
 
+class FolderError(IsADirectoryError, ValueError):
+    """A folder where a file is needed. A `ValueError` too, as what is no image is."""
+
+
 class CorruptImageError(ValueError):
     """A file's contents are not what its header or checksum promises."""
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.datasets.files import bundled
+from brainsieve.exceptions import ParameterError
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Image
@@ -182,7 +183,7 @@ def _grid_of(resolution: float | None) -> VoxelGrid | None:
     if resolution is None:
         return None
     if isinstance(resolution, bool) or not math.isfinite(resolution) or resolution <= 0:
-        raise ValueError(f"resolution must be a positive number of mm; {resolution!r} was given.")
+        raise ParameterError(f"resolution must be a positive number of mm; {resolution!r} was given.")
     if resolution < 0.5:
         raise ValueError(
             f"resolution={resolution} mm is finer than 0.5 mm, the finest that makes sense "

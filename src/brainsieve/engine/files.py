@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from brainsieve.exceptions import CorruptImageError, DimensionError, MissingFileError
+from brainsieve.exceptions import CorruptImageError, DimensionError, FolderError, MissingFileError
 
 # Names of a folder that are looked through for what is likely meant.
 MOST_NAMES = 10_000
@@ -36,8 +36,10 @@ def regular_file(path: str | bytes | os.PathLike, what: str = "an image file") -
     ------
     MissingFileError
         If there is none; the message says what is likely meant.
+    FolderError
+        If it is a folder.
     ValueError
-        If it is a folder, a device, a pipe or a socket: these may never end.
+        If it is a device, a pipe or a socket: these may never end.
     CorruptImageError
         If it is empty.
     """
@@ -49,7 +51,7 @@ def regular_file(path: str | bytes | os.PathLike, what: str = "an image file") -
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError(f"File not found: {name!r}{_likely_meant(name)}") from None
     if stat.S_ISDIR(status.st_mode):
-        raise ValueError(f"{name!r} is a folder; give {what}.")
+        raise FolderError(f"{name!r} is a folder; give {what}.")
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{name!r} is a device, pipe or socket, not a regular file; give {what}.")
     if not status.st_size:
@@ -121,7 +123,7 @@ def reading(path: str, form: str) -> Iterator[None]:
 
 
 def _names_the_file(error: Exception, path: str) -> bool:
-    if isinstance(error, MissingFileError):
+    if isinstance(error, MissingFileError | FolderError):
         return True
     told = isinstance(error, ValueError | DimensionError) or type(error) is TypeError
     return told and os.path.basename(path) in str(error)

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.lazy import lazy_property
+from brainsieve.exceptions import ParameterError
 
 HEMISPHERES = ("left", "right")
 
@@ -108,7 +109,7 @@ def checked_coordinates(coordinates: ArrayLike, name: str) -> NDArray:
     """Coordinates as a float array (n, 3), or say what is wrong with them."""
     array = np.asarray(coordinates)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iuf":
-        raise ValueError(
+        raise ParameterError(
             f"{name}: coordinates must be numbers of shape (n_vertices, 3); they are {array.dtype} of shape "
             f"{array.shape}."
         )

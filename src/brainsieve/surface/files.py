@@ -77,11 +77,22 @@ def load_labelled(surf_data: Any, n_vertices: int | None = None) -> tuple[NDArra
     if isinstance(surf_data, list | tuple) and surf_data:
         if all(isinstance(item, str | os.PathLike) for item in surf_data):
             return _side_by_side([os.fspath(item) for item in surf_data], n_vertices)
-        return np.squeeze(np.asarray(surf_data)), []
+        values = _array_of(surf_data)
+        if values is not None:
+            return np.squeeze(values), []
     raise ValueError(
         "Values at vertices are a path, a glob, a list of paths or an array; "
         f"{type(surf_data).__name__} was given."
     )
+
+
+def _array_of(surf_data: Any) -> NDArray | None:
+    """Nested lists of numbers as an array; None where they are of other things, or of several lengths."""
+    try:
+        values = np.asarray(surf_data)
+    except ValueError:
+        return None
+    return values if values.dtype.kind in "biuf" else None
 
 
 def _files_of(path: str) -> list[str]:

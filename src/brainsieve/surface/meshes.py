@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from brainsieve.engine.files import regular_file
 from brainsieve.engine.mesh import HEMISPHERES, Mesh
+from brainsieve.exceptions import ParameterError
 from brainsieve.surface.files import GIFTI, warn_of_other_side
 from brainsieve.surface.freesurfer import freesurfer_mesh, is_freesurfer_mesh, write_freesurfer_mesh
 from brainsieve.surface.gifti import gifti_mesh, mesh_as_gifti, write_gifti
@@ -147,12 +148,14 @@ def load_surf_mesh(surf_mesh: Any) -> InMemoryMesh:
         return InMemoryMesh(surf_mesh["coordinates"], surf_mesh["faces"])
     if isinstance(surf_mesh, list | tuple | np.ndarray):
         if len(surf_mesh) != 2:
-            raise ValueError(f"A mesh is a pair (coordinates, faces); {len(surf_mesh)} arrays were given.")
+            raise ParameterError(
+                f"A mesh is a pair (coordinates, faces); {len(surf_mesh)} arrays were given."
+            )
         return InMemoryMesh(*surf_mesh)
     hint = ""
     if isinstance(surf_mesh, Mapping) and set(surf_mesh) & set(HEMISPHERES):
         hint = " PolyMesh takes both hemispheres."
-    raise ValueError(
+    raise ParameterError(
         f"A mesh is a path, a pair (coordinates, faces), or an object or dict with these two; "
         f"{type(surf_mesh).__name__} was given.{hint}"
     )
@@ -263,7 +266,8 @@ def polymesh(mesh: Any) -> PolyMesh:
     if isinstance(mesh, dict):
         refuse_other_parts(mesh, "mesh")
         return PolyMesh(**mesh)
-    if hasattr(mesh, "parts"):
+    # A path has parts, too.
+    if isinstance(getattr(mesh, "parts", None), dict):
         return PolyMesh(**{part: mesh.parts[part] for part in HEMISPHERES if part in mesh.parts})
     raise TypeError(
         f"mesh must be a PolyMesh or a dict with the parts 'left' and 'right'; {type(mesh).__name__} was given."
@@ -273,7 +277,9 @@ def polymesh(mesh: Any) -> PolyMesh:
 def refuse_other_parts(parts: dict[str, Any], name: str) -> None:
     unknown = sorted(set(parts) - set(HEMISPHERES))
     if unknown or not parts:
-        raise ValueError(f"{name} has the parts 'left' and 'right', or one of them; not {unknown or 'none'}.")
+        raise ParameterError(
+            f"{name} has the parts 'left' and 'right', or one of them; not {unknown or 'none'}."
+        )
 
 
 def geometry_of(mesh: SurfaceMesh, name: str) -> Mesh:

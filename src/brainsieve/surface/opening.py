@@ -9,7 +9,7 @@ from typing import Any
 from brainsieve.engine.domain import Domain
 from brainsieve.engine.mesh import SurfaceVertices
 from brainsieve.engine.source.surface import SurfaceSource
-from brainsieve.exceptions import MeshDimensionError
+from brainsieve.exceptions import MeshDimensionError, NoImageError
 from brainsieve.surface.images import files_of, vertices_of
 
 
@@ -37,7 +37,7 @@ def open_surface(imgs: Any) -> SurfaceSource:
         )
     images = list(imgs)
     if not images:
-        raise ValueError("The list of surface images is empty (or the generator was used up before).")
+        raise NoImageError("The list of surface images is empty (or the generator was used up before).")
     for i, img in enumerate(images):
         if not is_surface_image(img):
             raise TypeError(f"Entry {i} of the list of surface images is {type(img).__name__}.")

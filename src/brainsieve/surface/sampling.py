@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from brainsieve.checks import a_number, naming
 from brainsieve.engine.domain import VoxelGrid, apply_affine
 from brainsieve.engine.extract import Request, extract
 from brainsieve.engine.mesh import Mesh
@@ -18,7 +19,7 @@ from brainsieve.engine.source import open_source, read_all
 from brainsieve.engine.source.base import Source
 from brainsieve.engine.source.values import streamed
 from brainsieve.engine.spatial.average import SparseOperator
-from brainsieve.exceptions import MeshDimensionError
+from brainsieve.exceptions import DimensionError, MeshDimensionError
 from brainsieve.surface.meshes import geometry_of, load_surf_mesh
 
 KINDS = ("line", "ball", "depth")
@@ -108,6 +109,11 @@ def vol_to_surf(
     a voxel beyond the centres of the outermost voxels for "nearest_most_frequent".
     """
     kind = _checked(interpolation, kind, inner_mesh, depth)
+    a_number("radius", radius)
+    radius = float(radius)
+    if depth is not None:
+        with naming("depth"):
+            depth = tuple(map(float, depth))
     outer = geometry_of(load_surf_mesh(surf_mesh), "surf_mesh")
     inner = None if inner_mesh is None else geometry_of(load_surf_mesh(inner_mesh), "inner_mesh")
     source = open_source(img)
@@ -117,7 +123,7 @@ def vol_to_surf(
     mask = _mask(mask_img, grid)
     key = (
         *("vol_to_surf", outer.fingerprint, None if inner is None else inner.fingerprint, grid.fingerprint),
-        *(float(radius), interpolation, kind, n_samples, None if depth is None else tuple(map(float, depth))),
+        *(radius, interpolation, kind, n_samples, depth),
         None if mask is None else mask.tobytes(),
     )
 
@@ -154,6 +160,8 @@ def _mask(mask_img: Any, grid: VoxelGrid) -> NDArray[np.bool_] | None:
             f"mask_img ({source.domain.describe()}) is not on the grid of img ({grid.describe()}); "
             "resample it with brainsieve.image.resample_to_img."
         )
+    if source.n_samples != 1:
+        raise DimensionError(4, 3, "mask_img")
     values = read_all(source)
     return (np.isfinite(values) & (values != 0)).all(axis=0)
 

@@ -24,7 +24,7 @@ from brainsieve.engine.source.remote import is_url, local_path, opener, redacted
 from brainsieve.engine.source.sequence import SequenceSource
 from brainsieve.engine.source.streams import open_plain, packing_of, refuse_promise, unpacked
 from brainsieve.engine.source.values import read_all
-from brainsieve.exceptions import DimensionError, MissingFileError
+from brainsieve.exceptions import DimensionError, MissingFileError, NoImageError
 
 GLOB_CHARACTERS = "*?["
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".nii.bz2")
@@ -117,7 +117,7 @@ def _from_many(images: Iterable[Any], join_4d: bool) -> Source:
             raise DimensionError(4, 3, f"Image {i} of the list ({source.name})")
         sources.append(source)
     if not sources:
-        raise ValueError("The list of images is empty (or the generator was used up before).")
+        raise NoImageError("The list of images is empty (or the generator was used up before).")
     return SequenceSource(sources)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from brainsieve.exceptions import ParameterError
+
 __all__ = ["BidsName", "get_bids_files", "parse_bids_filename"]
 
 
@@ -156,7 +158,7 @@ def _checked_filters(filters: Iterable[tuple[str, str]] | None) -> list[tuple[st
     pairs = list(filters or ())
     for pair in pairs:
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-            raise TypeError(
+            raise ParameterError(
                 f"filters must be a list of (entity, value), [('task', 'rest')] for instance; {pair!r} was found."
             )
     return [(str(key), str(value)) for key, value in pairs]

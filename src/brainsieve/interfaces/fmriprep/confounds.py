@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainsieve.engine.files import reading, regular_file
+from brainsieve.exceptions import ParameterError
 from brainsieve.interfaces.fmriprep import columns, files, scrub
 from brainsieve.logs import warn
 
@@ -249,7 +250,7 @@ def _check_not_negative(name: str, value: Any) -> None:
 def _checked_count(n_compcor: Any) -> int | None:
     if isinstance(n_compcor, str):
         if n_compcor != "all":
-            raise ValueError(f"n_compcor must be 'all' or a positive integer; {n_compcor!r} was given.")
+            raise ParameterError(f"n_compcor must be 'all' or a positive integer; {n_compcor!r} was given.")
         return None
     if isinstance(n_compcor, bool) or not isinstance(n_compcor, numbers.Integral):
         raise TypeError(
@@ -257,7 +258,7 @@ def _checked_count(n_compcor: Any) -> int | None:
             f"({type(n_compcor).__name__}) was found."
         )
     if n_compcor < 1:
-        raise ValueError(f"n_compcor must be 'all' or a positive integer; {n_compcor} was given.")
+        raise ParameterError(f"n_compcor must be 'all' or a positive integer; {n_compcor} was given.")
     return int(n_compcor)
 
 
@@ -392,7 +393,7 @@ def _numbers(table: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
     chosen = table[names]
     text = [name for name in names if chosen[name].dtype.kind not in "iufb"]
     if text:
-        raise ValueError(f"{path} holds values that are not numbers in the columns {text}.")
+        raise ParameterError(f"{path} holds values that are not numbers in the columns {text}.")
     return chosen.astype(np.float64)
 
 
