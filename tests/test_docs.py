@@ -10,7 +10,10 @@ import pytest
 from brainsieve.cli.arguments import parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", *(f"docs/{n}.md" for n in ("quickstart", "data", "decoding", "glm", "regions"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{n}.md" for n in ("quickstart", "data", "decoding", "glm", "regions", "plotting")),
+]
 
 
 def code_of(page):

@@ -25,6 +25,7 @@ MODULES = [
         "interfaces.fsl",
         "interfaces.fmriprep",
         "accelerate",
+        "plotting",
     ),
 ]
 MASKERS = [name for name in maskers.__all__ if name != "BaseMasker"]
