@@ -25,7 +25,6 @@ MODULES = [
         "interfaces.fsl",
         "interfaces.fmriprep",
         "accelerate",
-        "plotting",
     ),
 ]
 MASKERS = [name for name in maskers.__all__ if name != "BaseMasker"]

@@ -90,6 +90,8 @@ def plot_img(
 
     Parameters
     ----------
+    img : image-like
+        Of one volume.
     {common}
     threshold : float, str or None, default=None
         Values of at most this size are not drawn; a percentile of sizes such as "80%"; "auto": the 80th less 1e-5;
@@ -147,8 +149,8 @@ def plot_anat(
 
     Parameters
     ----------
-    anat_img : image-like
-        Of one volume. Default: the MNI template.
+    anat_img : image-like, default=<MNI152Template>
+        Of one volume. Default: the MNI template at 2 mm.
     {common}
     threshold : float, str or None, default=None
         Values of at most this size are not drawn.
@@ -199,8 +201,8 @@ def plot_epi(
 
     Parameters
     ----------
-    epi_img : image-like
-        Of one volume: take `brainsieve.image.mean_img` of a run.
+    epi_img : image-like, default=None
+        Of one volume: take `brainsieve.image.mean_img` of a run. It must be given.
     {common}
     cmap : colour map or its name, default="gray"
 

@@ -83,7 +83,7 @@ def documented(function: F) -> F:
 def _entry(parameter: inspect.Parameter, kind: str, words: str) -> str:
     if parameter.kind is inspect.Parameter.VAR_KEYWORD:
         head = f"    **{parameter.name}"
-    elif parameter.default is None or repr(parameter.default).startswith("<"):
+    elif parameter.default is None:
         head = f"    {parameter.name} : {kind}, optional"
     else:
         shown = f'"{parameter.default}"' if isinstance(parameter.default, str) else repr(parameter.default)
