@@ -51,12 +51,12 @@ format: $(VENV)/.ready-lint ## Format the code, and mend what ruff can mend
 bench: $(VENV)/.ready-test ## Time and memory against the decode floor and nilearn (options: ARGS="--help")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/.ready-docs ## Build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet
+docs: $(VENV)/.ready-docs ## Build the documentation into site/, and run its examples
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --builder html docs site
 	@echo "Open site/index.html"
 
 clean: ## Remove what the other targets made
-	@rm -rf $(VENV) build dist site demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build dist site docs/reference docs/auto_examples docs/sg_execution_times.rst demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then echo "No Python 3.11 or newer was found; name one: make PYTHON=/path/to/python" >&2; exit 1; fi

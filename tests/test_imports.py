@@ -84,7 +84,7 @@ def test_every_module_imports_and_says_what_it_owns(name):
 MODULES = [
     m.name for m in pkgutil.walk_packages(brainsieve.__path__, "brainsieve.") if "__main__" not in m.name
 ]
-DOCUMENTED = re.findall(r"^::: (brainsieve\.\S+)$", API.read_text(), re.MULTILINE)
+DOCUMENTED = re.findall(r"^\.\. public:: (brainsieve\.\S+)$", API.read_text(), re.MULTILINE)
 PUBLIC = sorted({f"brainsieve.{name}" for name in brainsieve._SUBMODULES} | set(DOCUMENTED) & set(MODULES))
 
 

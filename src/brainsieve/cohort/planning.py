@@ -80,8 +80,10 @@ def plan(
         "auto": runs of the kinds that the atlases are of.
     detrend : bool, default=True
     standardize : {"zscore_sample", "psc", None}, default="zscore_sample"
-    high_pass, low_pass : float or None, default=0.01, 0.1
-        Hz.
+    high_pass : float or None, default=0.01
+        Hz; None: slow drifts stay.
+    low_pass : float or None, default=0.1
+        Hz; None: fast fluctuations stay.
     filter_order : int, default=5
         Of the Butterworth filter.
     dummy_scans : int, default=0

@@ -52,7 +52,7 @@ class RegionMaps(Maps):
         "role": "atlas",
         "default": 6,
         "words": "Full width at half maximum in mm of the smoothing before peaks are looked for "
-        '(`extractor`="local_regions"), and of the images that are transformed. None: neither.',
+        '(`extractor="local_regions"`), and of the images that are transformed. None: neither.',
     },
     keep_masked_maps={
         "words": "Regions are cut out of what is inside `mask_img`; each has weight there. True changes nothing."

@@ -54,14 +54,15 @@ class HierarchicalKMeans(FeatureClusters):
 
     Parameters
     ----------
-    n_clusters : int
+    n_clusters : int, default=None
+        Needed by `fit`.
     init : {"k-means++", "random"}, default="k-means++"
+        This and what follows is given to `sklearn.cluster.MiniBatchKMeans`.
     batch_size : int, default=1000
     n_init : int, default=10
     max_no_improvement : int, default=10
     verbose : int, default=0
     random_state : int, RandomState or None, default=0
-        As in `sklearn.cluster.MiniBatchKMeans`.
     scaling : bool, default=False
         Multiply the mean of each cluster by the square root of its size.
 

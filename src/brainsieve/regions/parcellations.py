@@ -40,9 +40,9 @@ class Parcellations(Decomposition):
 
     Parameters
     ----------
-    method : {"kmeans", "hierarchical_kmeans", "ward", "complete", "average", "rena"}
-        "kmeans": k-means in small batches; "hierarchical_kmeans": in two levels. "ward", "complete", "average":
-        agglomeration of neighbours with that linkage. "rena": recursive nearest agglomeration.
+    method : {"kmeans", "hierarchical_kmeans", "ward", "complete", "average", "rena"}, default=None
+        Needed by `fit`. "kmeans": k-means in small batches; "hierarchical_kmeans": in two levels. "ward", "complete",
+        "average": agglomeration of neighbours with that linkage. "rena": recursive nearest agglomeration.
     n_parcels : int, default=50
     random_state : int, RandomState or None, default=0
         Of k-means.
@@ -51,10 +51,26 @@ class Parcellations(Decomposition):
         warning.
     smoothing_fwhm : float, triple of float, "fast" or None, default=4.0
         In mm.
-    standardize, standardize_confounds, detrend, low_pass, high_pass, t_r
-        As in `brainsieve.maskers.MultiNiftiMasker`; frequencies in hertz, `t_r` in seconds.
-    target_affine, target_shape, mask_strategy, mask_args
-        As there.
+    standardize : {"zscore_sample", "psc", True, False, None}, default=False
+        z-score (ddof 1; also True) or percent signal change of each series.
+    standardize_confounds : bool, default=True
+        z-score confounds before they are regressed out.
+    detrend : bool, default=False
+        Remove a linear trend.
+    low_pass : float, default=None
+        Cut-off in hertz, above which nothing is kept; needs `t_r`.
+    high_pass : float, default=None
+        Cut-off in hertz, below which nothing is kept; needs `t_r`.
+    t_r : float, default=None
+        Seconds between two volumes.
+    target_affine : array of shape (3, 3) or (4, 4), default=None
+        Of volumes.
+    target_shape : tuple of 3 int, default=None
+        Of volumes.
+    mask_strategy : {"background", "epi", "whole-brain-template", "gm-template", "wm-template"}, default="epi"
+        How the mask of volumes is computed where none is given.
+    mask_args : dict, default=None
+        Keywords for that.
     scaling : bool, default=False
         "rena" alone: given to it, which changes no label.
     n_iter : int, default=10

@@ -151,8 +151,8 @@ class ReNA(FeatureClusters):
 
     Parameters
     ----------
-    mask_img : image-like or SurfaceImage
-        Whose voxels the columns of X are, in the order of a voxel masker's.
+    mask_img : image-like or SurfaceImage, default=None
+        Needed by `fit`. Whose voxels the columns of X are, in the order of a voxel masker's.
     n_clusters : int, default=2
     scaling : bool, default=False
         Multiply the mean of each cluster by the square root of its size.

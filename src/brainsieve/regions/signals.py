@@ -47,7 +47,8 @@ def img_to_signals_labels(
     order : {"F", "C"}, default="F"
         Memory order of the signals.
     strategy : str, default="mean"
-        As in `NiftiLabelsMasker`.
+        What stands for the values of a label: "mean", "median", "sum", "minimum", "maximum", "standard_deviation",
+        "variance" and the others of `NiftiLabelsMasker`.
     keep_masked_labels : bool, default=False
         Keep a column of zeros for a label wholly outside the mask.
     return_masked_atlas : bool, default=True

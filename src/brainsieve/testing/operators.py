@@ -210,7 +210,21 @@ class OperatorContract(ABC):
 
 
 def check_operator(operator: SpatialOperator, seed: int = 0, **attributes: Any) -> None:
-    """Hold one operator to the contract: for those that are made at random."""
+    """Hold one operator to the contract: for those that are made at random.
+
+    Parameters
+    ----------
+    operator : SpatialOperator
+    seed : int, default=0
+        Of the numbers that it is tried on.
+    **attributes
+        Of `OperatorContract`, in place of its own.
+
+    Raises
+    ------
+    AssertionError
+        At the first thing that an operator keeps and this one does not.
+    """
     contract = type(
         "Contract", (OperatorContract,), {"make": lambda self: operator, "seed": seed, **attributes}
     )()

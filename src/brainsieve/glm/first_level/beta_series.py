@@ -73,14 +73,20 @@ def beta_series(
     ----------
     model : FirstLevelModel
         Says how: mask, responses, drifts, noise, scaling. It need not be fitted, and stays as it is.
-    run_imgs, events, confounds, sample_masks
-        As in `FirstLevelModel.fit`.
+    run_imgs : image, or sequence of images
+        4-D volumes, surface images with samples, or CIFTI series; one for each run.
+    events : data frame, path, or list of these
+        One for each run; see `make_first_level_design_matrix`.
+    confounds : data frame, array, path, or list of these, default=None
+        One for each run; columns of the design, taken as they are.
+    sample_masks : array or list of arrays, default=None
+        Volumes to keep, as positions or flags; None for a run: all.
     method : {"lss", "lsa"}, default="lss"
         A model for each trial, or one model of all.
     conditions : sequence of str, default=None
         Whose trials are estimated; others stay conditions. None: all.
     bins : int, default=100
-        As in `FirstLevelModel.fit`.
+        For "ar1" coefficients are cut to multiples of 1 / bins, towards 0; see `run_glm`.
 
     Returns
     -------

@@ -55,7 +55,8 @@ def make_first_level_design_matrix(
         ``onset`` and ``duration`` in seconds; ``trial_type``, the condition; ``modulation``, the amplitude, taken as it
         is. None: drifts and confounds only.
     hrf_model : str, callable, list of callables or None, default="glover"
-        As in `compute_regressor`; case does not matter.
+        "spm" or "glover", with " + derivative" or " + derivative + dispersion"; "fir"; None: the events as they are; or
+        ``f(t_r, oversampling)`` giving a kernel on the grid. Case does not matter.
     drift_model : {"cosine", "polynomial", None}, default="cosine"
     high_pass : float, default=0.01
         Hertz: cosines slower than this are in the design.

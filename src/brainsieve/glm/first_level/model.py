@@ -81,13 +81,32 @@ class FirstLevelModel(ReportedModel, BaseEstimator):
         Seconds between two volumes; needed with events.
     slice_time_ref : float, default=0.0
         When in that time the slices were taken, as a share of it.
-    hrf_model, drift_model, high_pass, drift_order, fir_delays, min_onset
-        As in `make_first_level_design_matrix`; of no use where designs are given.
+    hrf_model : str, callable, list of callables or None, default="glover"
+        "spm" or "glover", with " + derivative" or " + derivative + dispersion"; "fir"; None: the events as they are; or
+        ``f(t_r, oversampling)`` giving a kernel on the grid. This and what follows, up to `min_onset`, is of
+        no use where designs are given.
+    drift_model : {"cosine", "polynomial", None}, default="cosine"
+    high_pass : float, default=0.01
+        Hertz: cosines slower than this are in the design.
+    drift_order : int, default=1
+        Of the polynomial.
+    fir_delays : sequence of float, default=None
+        Samples, for "fir". None: 0 only.
+    min_onset : float, default=-24
+        Seconds relative to the first sample; events that are over before take no part.
     mask_img : image, fitted masker, False or None, default=None
         Which points. None: computed from all runs; False: all. A masker of any kind is used as it is, but for its
         `standardize`.
-    target_affine, target_shape, smoothing_fwhm, memory, memory_level
-        Of the masker that is made; `memory` also keeps fits.
+    target_affine : array of shape (3, 3) or (4, 4), default=None
+        Of the grid that volumes are resampled to, by the masker that is made.
+    target_shape : triple of int, default=None
+        Of that grid.
+    smoothing_fwhm : float, default=None
+        Full width at half maximum in mm of a Gaussian, by the masker that is made.
+    memory : path or joblib.Memory, default=None
+        Where to cache signals and fits. The folder is trusted code (pickles): nobody else may write to it.
+    memory_level : int, default=1
+        Of the masker that is made.
     standardize : {False, True, "zscore_sample", "psc"}, default=False
         Scale each series to mean 0 and standard deviation 1, or to percent of its mean; then `signal_scaling` has
         nothing more to do.
