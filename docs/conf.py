@@ -58,6 +58,9 @@ if any(EXAMPLES.rglob("*.py")):
         "show_memory": False,
         "show_signature": False,
         "remove_config_comments": True,
+        "default_thumb_file": str(HERE / "images" / "regions.png"),
+        # Its page would load scripts from elsewhere.
+        "write_computation_times": False,
     }
 
 html_theme = "pydata_sphinx_theme"
@@ -66,6 +69,8 @@ html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_copy_source = False
+# Summaries are fetched, which browsers refuse to pages that are files.
+html_show_search_summary = False
 html_theme_options = {
     "logo": {"text": "brainsieve"},
     "show_toc_level": 2,
