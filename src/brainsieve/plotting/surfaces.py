@@ -209,8 +209,9 @@ def plot_surf_stat_map(
     Parameters
     ----------
     surf_mesh : path, mesh, pair of arrays, PolyMesh or dict, optional
-        As in `plot_surf`.
-    stat_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,)
+        For one hemisphere, or with the parts "left" and "right"; never changed. Default: the mesh of the values.
+    stat_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,), or None
+        None, the default, is an error that says what is missing.
     bg_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,), optional
     hemi : {"left", "right", "both"}, default="left"
     view : str or (elevation, azimuth) in degrees, optional
@@ -285,8 +286,8 @@ def plot_surf_roi(
     Parameters
     ----------
     surf_mesh : path, mesh, pair of arrays, PolyMesh or dict, optional
-        As in `plot_surf`.
-    roi_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,)
+        For one hemisphere, or with the parts "left" and "right"; never changed. Default: the mesh of the values.
+    roi_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,), or None
         Labels, whole numbers; NaN is no label. The median of a face's three is its label.
     bg_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,), optional
     hemi : {"left", "right", "both"}, default="left"
@@ -353,8 +354,8 @@ def plot_surf_contours(
     Parameters
     ----------
     surf_mesh : path, mesh, pair of arrays, PolyMesh or dict, optional
-        As in `plot_surf`.
-    roi_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,)
+        For one hemisphere, or with the parts "left" and "right"; never changed. Default: the mesh of the values.
+    roi_map : SurfaceImage, PolyData, dict, path or array of shape (n_vertices,), or None
         Labels, whole numbers.
     hemi : {"left", "right", "both"}, default="left"
     levels : sequence of int, optional

@@ -93,7 +93,8 @@ def plot_img_on_surf(
     vmin, vmax : float, optional
         Default: symmetric about 0, by the largest magnitude on the surfaces.
     symmetric_cbar : bool or "auto", default="auto"
-        As in `plot_surf_stat_map`.
+        Show all of the range in the colour bar (True), or the part on the values' side of 0. "auto": all of it where
+        values of both signs are there.
     cbar_tick_format : str, default="%i"
     title : str, optional
     output_file : path, optional
