@@ -78,6 +78,8 @@ def confounds() -> Any:
 
 def parcels(folder: Path) -> float:
     """From files to clean parcels, reading and compiling the atlas included."""
+    import scipy.signal  # noqa: F401  (imports are timed apart)
+
     from brainsieve.maskers import CiftiLabelsMasker
 
     regressors = confounds()
@@ -88,6 +90,8 @@ def parcels(folder: Path) -> float:
 
 def dense(folder: Path) -> float:
     """All grayordinates, cleaned and written back."""
+    import scipy.signal  # noqa: F401  (imports are timed apart)
+
     from brainsieve.maskers import CiftiMasker
 
     regressors = confounds()
