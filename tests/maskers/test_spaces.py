@@ -232,3 +232,17 @@ def test_a_template_of_another_name_is_another_space(tmp_path, rng):
 )
 def test_the_space_is_an_entity_of_the_name_of_the_file(name, space):
     assert space_of(name) == space
+
+
+def test_an_image_without_nibabel_s_file_map_has_no_name(rng):
+    """nilearn's template object is one."""
+
+    class Bare(nib.Nifti1Image):
+        def __init__(self, values):
+            super().__init__(values, AFFINE)
+            del self.file_map
+
+    mask = nib.Nifti1Image(np.ones(SHAPE, np.uint8), AFFINE)
+    assert maskers.NiftiMasker(mask).fit_transform(Bare(rng.normal(size=SHAPE))).shape == (np.prod(SHAPE),)
+    masker = maskers.NiftiMasker(Bare(np.ones(SHAPE, np.uint8))).fit()
+    assert "Bare of shape 6 × 5 × 4" in masker.generate_report().html

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from brainsieve.exceptions import CorruptImageError, DimensionError, FolderError, MissingFileError
 
@@ -142,3 +143,12 @@ def _named(error: Exception, path: str, form: str) -> Exception:
     # A KeyError's own words are only the key.
     what = f"{type(error).__name__}: {words}" if not isinstance(error, ValueError) else words
     return CorruptImageError(f"{path} cannot be read as {form}: {what}")
+
+
+def opened_from(img: Any) -> str | None:
+    """The name of the file that an image of nibabel was opened from, or saved as; None where it has none."""
+    try:
+        return img.get_filename()
+    except AttributeError:
+        # Images may lack what nibabel keeps names in: nilearn's template has no `file_map`.
+        return None

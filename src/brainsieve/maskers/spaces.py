@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from brainsieve.engine.files import opened_from
+
 ENTITY = re.compile(r"(?:^|_)(space|tpl)-([A-Za-z0-9]+)")
 # Parameters of maskers that are put on runs.
 PLACED = ("labels_img", "maps_img", "mask_img")
@@ -49,7 +51,7 @@ def file_name_of(img: Any) -> str | None:
     files = getattr(getattr(img, "data", img), "files", None)  # of a surface image
     if isinstance(files, dict):
         return file_name_of(files)
-    name = img.get_filename() if hasattr(img, "get_filename") else None
+    name = opened_from(img)
     return file_name_of(name) if name else None
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from brainsieve.engine.files import opened_from
+
 # Entries of a list or dict that are told, and characters in all.
 MOST_ENTRIES = 8
 MOST_CHARACTERS = 200
@@ -41,7 +43,7 @@ def _words(value: Any) -> str:
         return repr(value)
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
-        file = value.get_filename() if hasattr(value, "get_filename") else None
+        file = opened_from(value)
         text = f"{type(value).__name__} of shape {' × '.join(map(str, shape))}"
         return f"{text}, {file!r}" if file else text
     if callable(value) and hasattr(value, "__qualname__"):
