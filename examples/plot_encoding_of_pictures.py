@@ -13,23 +13,19 @@ the folder of that data set, its runs of random pictures are taken.
 # Pictures and runs
 # -----------------
 import os
-from pathlib import Path
 
 import numpy as np
 
-from brainsieve.datasets import simulate_visual
+from brainsieve.datasets import load_miyawaki2008, simulate_visual
 
 folder = os.environ.get("BRAINSIEVE_EXAMPLES_MIYAWAKI")
-if folder:
-    where = Path(folder)
-    runs = sorted(map(str, (where / "func").glob("data_random_run*.nii.gz")))
-    pictures = [
-        np.loadtxt(path, delimiter=",") for path in sorted((where / "label").glob("data_random_run*.csv"))
-    ]
-    mask = str(where / "mask" / "mask.nii.gz")
-else:
-    data = simulate_visual(n_pixels=6, n_runs=5, n_volumes=100, random_state=1)
-    runs, pictures, mask = data.func, data.label, data.mask
+data = (
+    load_miyawaki2008(folder)
+    if folder
+    else simulate_visual(n_pixels=6, n_runs=5, n_volumes=100, random_state=1)
+)
+random = [k for k, run in enumerate(data.func) if not folder or "random" in run]
+runs, pictures, mask = [data.func[k] for k in random], [data.label[k] for k in random], data.mask
 
 # %%
 # Voxels, two volumes after each picture

@@ -5,33 +5,28 @@ Mass-univariate analysis: faces against houses
 Which voxels differ between two categories? Volumes are averaged over blocks, runs are taken out, and the difference is tested
 in each voxel, with the largest statistic of permutations as threshold.
 
-Data are simulated in the form of Haxby et al. (2001, doi:10.1126/science.1063736). With ``BRAINSIEVE_EXAMPLES_HAXBY`` set to a
-folder of one person of that study (``subj2``), they are read from there.
+Data are simulated in the form of Haxby et al. (2001, doi:10.1126/science.1063736). With ``BRAINSIEVE_EXAMPLES_HAXBY`` set to
+the folder of that study, its second person is read from there.
 """
 
 # %%
 # Volumes of faces and houses
 # ---------------------------
 import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from brainsieve.datasets import simulate_decoding
+from brainsieve.datasets import load_haxby, simulate_decoding
 from brainsieve.maskers import NiftiMasker
 
 folder = os.environ.get("BRAINSIEVE_EXAMPLES_HAXBY")
-if folder:
-    where = Path(folder)
-    img, target, mask = (
-        str(where / "bold.nii.gz"),
-        pd.read_csv(where / "labels.txt", sep=" "),
-        str(where / "mask.nii.gz"),
-    )
-else:
-    data = simulate_decoding(n_classes=2, n_runs=12, snr=1.0, random_state=4)
-    img, target, mask = data.func[0], data.session_target[0], data.mask
+data = (
+    load_haxby(folder, subjects=[2])
+    if folder
+    else simulate_decoding(n_classes=2, n_runs=12, snr=1.0, random_state=4)
+)
+img, target, mask = data.func[0], data.session_target[0], data.mask
 
 masker = NiftiMasker(mask_img=mask, runs=target["chunks"], standardize="zscore_sample", detrend=True).fit()
 values = masker.transform(img)

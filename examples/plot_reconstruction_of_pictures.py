@@ -13,24 +13,20 @@ the folder of that data set, its runs of random pictures are taken.
 # Pictures and voxels
 # -------------------
 import os
-from pathlib import Path
 
 import numpy as np
 
-from brainsieve.datasets import simulate_visual
+from brainsieve.datasets import load_miyawaki2008, simulate_visual
 from brainsieve.maskers import MultiNiftiMasker
 
 folder = os.environ.get("BRAINSIEVE_EXAMPLES_MIYAWAKI")
-if folder:
-    where = Path(folder)
-    runs = sorted(map(str, (where / "func").glob("data_random_run*.nii.gz")))
-    pictures = [
-        np.loadtxt(path, delimiter=",") for path in sorted((where / "label").glob("data_random_run*.csv"))
-    ]
-    mask = str(where / "mask" / "mask.nii.gz")
-else:
-    data = simulate_visual(n_pixels=5, n_runs=5, n_volumes=100, snr=1.5, random_state=2)
-    runs, pictures, mask = data.func, data.label, data.mask_roi[0]
+data = (
+    load_miyawaki2008(folder)
+    if folder
+    else simulate_visual(n_pixels=5, n_runs=5, n_volumes=100, snr=1.5, random_state=2)
+)
+random = [k for k, run in enumerate(data.func) if not folder or "random" in run]
+runs, pictures, mask = [data.func[k] for k in random], [data.label[k] for k in random], data.mask_roi[0]
 
 masker = MultiNiftiMasker(mask_img=mask, detrend=True, standardize="zscore_sample").fit()
 voxels = masker.transform(runs)

@@ -5,33 +5,28 @@ Decoding of objects in regions of interest
 Can the category of an object be told from the pattern of a region? A linear support vector machine is
 trained on all runs but one, and tested on that one, in turn; in the region where patterns are, and elsewhere.
 
-Data are simulated in the form of Haxby et al. (2001, doi:10.1126/science.1063736). With ``BRAINSIEVE_EXAMPLES_HAXBY`` set to a
-folder of one person of that study (``subj2``), they are read from there.
+Data are simulated in the form of Haxby et al. (2001, doi:10.1126/science.1063736). With ``BRAINSIEVE_EXAMPLES_HAXBY`` set to
+the folder of that study, its second person is read from there.
 """
 
 # %%
 # Images, labels, regions
 # -----------------------
 import os
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from brainsieve.datasets import simulate_decoding
+from brainsieve.datasets import load_haxby, simulate_decoding
 from brainsieve.image import index_img, math_img
 
 folder = os.environ.get("BRAINSIEVE_EXAMPLES_HAXBY")
-if folder:
-    where = Path(folder)
-    img, target = str(where / "bold.nii.gz"), pd.read_csv(where / "labels.txt", sep=" ")
-    ventral = str(where / "mask4_vt.nii.gz")
-    regions = {"ventral temporal": ventral, "face": str(where / "mask8_face_vt.nii.gz")}
-else:
-    data = simulate_decoding(n_classes=4, n_runs=6, random_state=2)
-    img, target = data.func[0], data.session_target[0]
-    elsewhere = math_img("brain * (1 - site)", brain=data.mask, site=data.truth.informative)
-    regions = {"ventral temporal": data.mask_vt[0], "face": data.mask_face[0], "elsewhere": elsewhere}
+data = (
+    load_haxby(folder, subjects=[2]) if folder else simulate_decoding(n_classes=4, n_runs=6, random_state=2)
+)
+img, target = data.func[0], data.session_target[0]
+regions = {"ventral temporal": data.mask_vt[0], "face": data.mask_face[0]}
+if not folder:
+    regions["elsewhere"] = math_img("brain * (1 - site)", brain=data.mask, site=data.truth.informative)
 
 seen = target["labels"] != "rest"
 volumes = index_img(img, np.flatnonzero(seen))

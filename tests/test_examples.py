@@ -59,4 +59,4 @@ def test_variables_that_an_example_reads_are_told_in_its_text(path):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 16
+    assert len(EXAMPLES) >= 23

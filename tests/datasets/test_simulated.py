@@ -456,7 +456,10 @@ def test_a_task_on_disk_has_the_events_of_each_run(tmp_path):
     assert [path.name for path in data.events[:2]] == [f"sub-01_task-task_run-{k}_events.tsv" for k in (1, 2)]
     assert len(data.func) == len(data.confounds) == len(data.events) == 4 and len(data.truth) == 2
     for path, truth in zip(data.events, [a for t in data.truth for a in t.amplitudes], strict=True):
-        assert len(pd.read_csv(path, sep="\t")) == len(truth) == 6
+        kinds = pd.read_csv(path, sep="\t")["trial_type"]
+        assert len(kinds) == 6
+        # Its own site answers to a condition, and so tells which trials are of it.
+        assert ((kinds == "face") == (truth["face"] != 0)).all()
     assert "events" not in simulate_bids(tmp_path / "rest", 1, n_volumes=20)
 
 

@@ -16,6 +16,7 @@ from brainsieve.datasets.mni import (
     load_mni152_wm_mask,
     load_mni152_wm_template,
 )
+from brainsieve.datasets.on_disk import load_haxby, load_miyawaki2008
 from brainsieve.datasets.simulated import (
     simulate_atlas,
     simulate_bids,
@@ -32,6 +33,8 @@ __all__ = [
     "DemoRun",
     "fetch_coords_dosenbach_2010",
     "load_demo_run",
+    "load_haxby",
+    "load_miyawaki2008",
     "load_mni152_brain_mask",
     "load_mni152_gm_mask",
     "load_mni152_gm_template",
