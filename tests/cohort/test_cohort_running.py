@@ -288,3 +288,32 @@ def test_a_run_of_which_cleaning_leaves_nothing_is_excluded(own):
     outcomes = cohort.run(planned(own, ["36P"], high_pass=0.08)).iloc[0]
     assert outcomes["status"] == "excluded"
     assert "degrees of freedom are left of 200 volumes after" in outcomes["reason"]
+
+
+def test_the_name_of_an_atlas_may_begin_that_of_another(cohort_folder, tmp_path):
+    one = next(cohort_folder.glob("tpl*.nii.gz"))
+    other = tmp_path / "tpl-MNI152NLin2009cAsym_atlas-Boxes_seg-halves_res-4_dseg.nii.gz"
+    nib.save(nib.Nifti1Image((labels() > 4).astype(np.int16) + (labels() > 0), nib.load(one).affine), other)
+    plan = cohort.plan(cohort_folder / "in", tmp_path / "out", [one, other], "none", participant_label="01")
+    outcomes = cohort.run(plan)
+    assert outcomes["status"].tolist() == ["done"], outcomes["reason"].tolist()
+    assert len(list((tmp_path / "out/sub-01/figures").glob("*_regions.png"))) == 2
+
+
+def test_runs_that_aroma_has_cleaned_stand_beside_the_preprocessed_ones(cohort_folder, tmp_path):
+    shutil.copytree(cohort_folder / "in/sub-01", tmp_path / "in/sub-01", copy_function=shutil.copy2)
+    bold = next((tmp_path / "in").rglob("*bold.nii.gz"))
+    image = nib.load(bold)
+    aroma = bold.with_name(bold.name.replace("desc-preproc", "desc-smoothAROMAnonaggr"))
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[..., ::-1], image.affine, image.header), aroma)
+    atlas = next(cohort_folder.glob("tpl*.nii.gz"))
+    plan = cohort.plan(tmp_path / "in", tmp_path / "out", [atlas], ["none", "icaaroma"])
+    assert plan["problems"].tolist() == [[], []] and plan["run"].nunique() == 2
+    outcomes = cohort.run(plan)
+    assert outcomes["status"].tolist() == ["done", "done"], outcomes["reason"].tolist()
+    again = cohort.plan(tmp_path / "in", tmp_path / "out", [atlas], ["none", "icaaroma"])
+    assert again["done"].all()
+    series = {name: pd.read_csv(one(tmp_path, "timeseries", name), sep="\t") for name in ("none", "icaaroma")}
+    assert not np.allclose(series["none"], series["icaaroma"], atol=0.1)
+    quality = pd.read_csv(next((tmp_path / "out").rglob("*_qc.tsv")), sep="\t").iloc[0]
+    assert quality["n_volumes"] == 200 and quality["n_voxels"] == int((labels() > 0).sum())

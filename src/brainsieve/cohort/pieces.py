@@ -16,6 +16,7 @@ from typing import Any
 from brainsieve._version import __version__
 from brainsieve.caching import digest
 from brainsieve.cohort.atlases import CohortAtlas
+from brainsieve.cohort.index import AROMA
 from brainsieve.cohort.inputs import RunInputs
 from brainsieve.cohort.names import output_path
 from brainsieve.cohort.settings import Settings
@@ -80,7 +81,10 @@ def _size_of(path: str) -> int | None:
 def pieces_of(
     settings: Settings, inputs: RunInputs, strategy: Strategy, atlases: Sequence[CohortAtlas]
 ) -> list[Piece]:
-    """What a run, cleaned by a strategy, gives; its motion and quality are those of all its strategies."""
+    """What a run, cleaned by a strategy, gives; its motion and quality are those of all its strategies.
+
+    They are of the run as it was preprocessed: what ICA-AROMA has cleaned gives none, which would have the same names.
+    """
     entities = inputs.run.entities
     base = digest(__version__, inputs.stamp, inputs.t_r, inputs.tables_stamp, inputs.mask_stamp)
     cleaned = digest(base, strategy.name, dict(strategy.confounds), dict(settings.told()))
@@ -93,7 +97,13 @@ def pieces_of(
         path = output_path(what, entities, None, strategy.name)
         pieces.append(_piece("denoised", [path], cleaned, None, strategy))
     if settings.reports:
-        pieces += _pictures(settings, inputs, strategy, atlases, cleaned, base)
+        pieces += _pictures(settings, inputs, strategy, atlases, cleaned)
+    if f"_desc-{AROMA}_" in inputs.run.path:
+        return pieces
+    if settings.reports:
+        regions = [output_path("regions", entities, atlas.entities) for atlas in atlases]
+        content = [(atlas.checksum, dict(atlas.entities)) for atlas in atlases]
+        pieces.append(_piece("regions", regions, digest(base, content, settings.radius)))
     if inputs.confounds is not None:
         pieces.append(_piece("motion", [output_path("motion", entities)], base))
     pieces.append(_piece("quality", [output_path("quality", entities)], base))
@@ -125,7 +135,6 @@ def _pictures(
     strategy: Strategy,
     atlases: Sequence[CohortAtlas],
     cleaned: str,
-    base: str,
 ) -> list[Piece]:
     entities = inputs.run.entities
     content = [(atlas.checksum, dict(atlas.entities)) for atlas in atlases]
@@ -136,8 +145,7 @@ def _pictures(
     if settings.matrices:
         matrices = output_path("matrices", entities, None, strategy.name)
         pieces.append(_piece("matrices", [matrices], digest(cleaned, content), None, strategy))
-    regions = [output_path("regions", entities, atlas.entities) for atlas in atlases]
-    return [*pieces, _piece("regions", regions, digest(base, content, settings.radius))]
+    return pieces
 
 
 def _piece(

@@ -471,7 +471,11 @@ def _write_regions(
     background: tuple[Any, NDArray] | None,
 ) -> None:
     record = sidecars.of_run(settings, inputs, piece)
-    names = [name for path in piece.tables for name in prepared if f"_{name}_" in path]
+    # By their whole names: that of one atlas may begin that of another.
+    name_of = {
+        output_path("regions", inputs.run.entities, one.entities): one.name for one in settings.atlases
+    }
+    names = [name_of[path] for path in piece.tables]
     drawn = {name: (png(regions(prepared[name], background)), record) for name in names}
     _put(settings, piece, drawn)
 

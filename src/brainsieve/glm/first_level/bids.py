@@ -21,6 +21,12 @@ from brainsieve.tables import read_table
 from brainsieve.typing import MemoryLike, NiimgLike
 
 DEFAULT_SPACE = "MNI152NLin2009cAsym"
+# Parameters of the models that are made, the same for all subjects.
+OF_MODELS = (
+    *("hrf_model", "drift_model", "high_pass", "drift_order", "fir_delays", "min_onset", "noise_model"),
+    *("target_affine", "target_shape", "smoothing_fwhm", "standardize", "signal_scaling"),
+    *("memory", "memory_level", "verbose", "n_jobs", "minimize_memory"),
+)
 ENTITIES = (
     *("acq", "ce", "rec", "dir", "run", "echo", "part", "hemi"),
     *("space", "res", "den", "desc"),
@@ -141,30 +147,13 @@ def first_level_from_bids(
     UserWarning
         If confounds leave volumes out, a subject is not there, or times are not known.
     """
+    given = dict(locals())
     derivatives = _checked_folders(dataset_path, derivatives_folder)
     _check_text(task_label=task_label, space_label=space_label)
     options = _confounds_options(kwargs)
     filters = _checked_filters(img_filters)
     subjects = _subjects(derivatives, sub_labels, exclude_subjects)
-    parameters = dict(
-        hrf_model=hrf_model,
-        drift_model=drift_model,
-        high_pass=high_pass,
-        drift_order=drift_order,
-        fir_delays=fir_delays,
-        min_onset=min_onset,
-        target_affine=target_affine,
-        target_shape=target_shape,
-        smoothing_fwhm=smoothing_fwhm,
-        memory=memory,
-        memory_level=memory_level,
-        standardize=standardize,
-        signal_scaling=signal_scaling,
-        noise_model=noise_model,
-        verbose=verbose,
-        n_jobs=n_jobs,
-        minimize_memory=minimize_memory,
-    )
+    parameters = {name: given[name] for name in OF_MODELS}
     lists = _Lists([], [], [], [])
     masks: list[list[Any] | None] = []
     for subject in subjects:

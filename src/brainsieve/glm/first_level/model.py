@@ -33,6 +33,7 @@ from brainsieve.glm.fitting import FittedSeries, fit_series
 from brainsieve.glm.reports import ReportedModel
 from brainsieve.glm.results import RegressionResults, results_of
 from brainsieve.logs import log, warn
+from brainsieve.maskers.declared import keep_parameters
 from brainsieve.tables.expressions import expression_to_contrast_vector
 from brainsieve.typing import ConfoundsLike, ImagesLike, MemoryLike, NiimgLike, SampleMaskLike, TableLike
 
@@ -172,30 +173,7 @@ class FirstLevelModel(ReportedModel, BaseEstimator):
         reports: bool = True,
         exact: bool = False,
     ) -> None:
-        self.t_r = t_r
-        self.slice_time_ref = slice_time_ref
-        self.hrf_model = hrf_model
-        self.drift_model = drift_model
-        self.high_pass = high_pass
-        self.drift_order = drift_order
-        self.fir_delays = fir_delays
-        self.min_onset = min_onset
-        self.mask_img = mask_img
-        self.target_affine = target_affine
-        self.target_shape = target_shape
-        self.smoothing_fwhm = smoothing_fwhm
-        self.memory = memory
-        self.memory_level = memory_level
-        self.standardize = standardize
-        self.signal_scaling = signal_scaling
-        self.noise_model = noise_model
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-        self.minimize_memory = minimize_memory
-        self.subject_label = subject_label
-        self.random_state = random_state
-        self.reports = reports
-        self.exact = exact
+        keep_parameters(self, locals())
 
     # -- fit -------------------------------------------------------------------------------------------
 

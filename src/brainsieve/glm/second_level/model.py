@@ -23,6 +23,7 @@ from brainsieve.glm.second_level.inputs import Group
 from brainsieve.glm.second_level.study import Study, contrast_matrix
 from brainsieve.glm.second_level.values import masker_of, values_of
 from brainsieve.logs import log, warn
+from brainsieve.maskers.declared import keep_parameters
 from brainsieve.typing import ImagesLike, MemoryLike, NiimgLike
 
 if TYPE_CHECKING:
@@ -82,16 +83,7 @@ class SecondLevelModel(ReportedModel, BaseEstimator):
         minimize_memory: bool = True,
         reports: bool = True,
     ) -> None:
-        self.mask_img = mask_img
-        self.target_affine = target_affine
-        self.target_shape = target_shape
-        self.smoothing_fwhm = smoothing_fwhm
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-        self.minimize_memory = minimize_memory
-        self.reports = reports
+        keep_parameters(self, locals())
 
     # -- fit -------------------------------------------------------------------------------------------
 
