@@ -588,3 +588,10 @@ def test_names_that_nilearn_deprecates_give_those_that_replace_them(name):
         (old,) = getattr(model, name)
     (new,) = getattr(model, f"{name}_")
     np.testing.assert_array_equal(old.get_fdata(), new.get_fdata())
+
+
+def test_a_time_in_milliseconds_is_told():
+    run = nib.Nifti1Image(100 + np.random.default_rng(0).normal(size=(3, 3, 3, 40)), np.eye(4))
+    events = pd.DataFrame({"onset": [8.0, 40.0], "duration": 4.0, "trial_type": "a"})
+    with pytest.raises(ValueError, match="t_r is in seconds; 2200 was given.*Give 2.2"):
+        FirstLevelModel(t_r=2200, mask_img=False).fit(run, events)

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from brainsieve.caching import cached, digest, effective_level, memory_for
 from brainsieve.checks import a_bool, a_positive_number_or_none, a_share_or_none, found, one_of
+from brainsieve.engine.source.timing import PLAUSIBLE_TR
 from brainsieve.glm.contrasts import Contrast, StatType, checked_stat_type, fixed_effects
 from brainsieve.glm.estimates import Estimate, Noise
 from brainsieve.glm.first_level.design_matrix import make_first_level_design_matrix
@@ -235,6 +236,11 @@ class FirstLevelModel(ReportedModel, BaseEstimator):
 
     def _checked(self, bins: int) -> Plan:
         a_positive_number_or_none("t_r", self.t_r)
+        if self.t_r is not None and self.t_r > PLAUSIBLE_TR[1]:
+            raise ValueError(
+                f"t_r is in seconds; {self.t_r:g} was given, which no scan takes. Is it in milliseconds? Give "
+                f"{self.t_r / 1000:g}."
+            )
         if self.slice_time_ref is None:
             raise TypeError("slice_time_ref must be a share, from 0 to 1; None was given.")
         a_share_or_none("slice_time_ref", self.slice_time_ref)
